@@ -6,7 +6,7 @@ export npm_config_update_notifier := false
 
 TS := $(shell find circuits prover service verifier-contracts models test -name '*.ts' -not -path '*/node_modules/*' -not -path 'service/dashboard/*' 2>/dev/null)
 
-.PHONY: help install build check test test-slow demo start clean
+.PHONY: help install build check test test-slow demo start clean format
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 22
 
@@ -20,3 +20,19 @@ dist/.typescript: node_modules/.installed tsconfig.json $(TS)
 	@touch $@
 
 build: dist/.typescript ## everything that is compiled
+
+check: build ## types, lint, format
+	@node_modules/.bin/eslint --config .eslint.config.mjs --no-error-on-unmatched-pattern circuits prover service verifier-contracts models test
+	@node_modules/.bin/prettier --check --log-level warn '**/*.ts'
+
+format: install ## write prettier's format
+	@node_modules/.bin/prettier --write --log-level warn '**/*.ts'
+
+test: build ## all fast tests
+	@node dist/test/run.js fast
+
+test-slow: build ## the heavy tier: real proofs, long fuzz, fault campaigns
+	@node dist/test/run.js slow
+
+clean: ## remove everything that was built
+	@rm -rf dist verifier-contracts/out verifier-contracts/cache coverage
