@@ -1,0 +1,331 @@
+/**
+ * Requantization in integers: ONNX Runtime computes y = saturate(rne(f32(f32(acc)·M)) + zp). As a function of the
+ * integer acc this is a non-decreasing staircase of at most 256 steps, so the float multiply is fully described by
+ * its thresholds, found here by bisection over the very same float32 arithmetic. A circuit then needs integers with
+ *
+ *   floor((a·acc + c + Σ δ_e·[acc = e]) / b) = the staircase, at every threshold of the reachable range.
+ *
+ * Step y at threshold T holds exactly if a·T + c ≥ b·y and a·(T − 1) + c < b·y; for given a and b each step allows
+ * an interval of c, and a triple is exact when the intervals meet. Nothing is assumed about M: what is returned was
+ * checked at every threshold, and outside the thresholds both sides are constant or saturated.
+ */
+import { ModelRefused } from '../errors.js';
+
+export interface Requantization {
+  /** M = f32(f32(sx·sw)/sy), a float32. */
+  readonly multiplier: number;
+  /** Inclusive range of the int32 accumulator, bias included. */
+  readonly accMin: number;
+  readonly accMax: number;
+  readonly zeroPoint: number;
+  /** Inclusive range y saturates to. */
+  readonly yMin: number;
+  readonly yMax: number;
+}
+
+/** y = clamp(floor((a·acc + c + Σ delta·[acc = e]) / b) + zeroPoint, yMin, yMax). a, b > 0. */
+export interface FloorFit {
+  readonly kind: 'floor';
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+  readonly exceptions: readonly { readonly acc: number; readonly delta: number }[];
+}
+
+/** y = clamp(rne(m·acc / 2^k) + zeroPoint, yMin, yMax), ties to even before the zero point. k ≥ 2. */
+export interface HalfEvenFit {
+  readonly kind: 'halfEven';
+  readonly m: number;
+  readonly k: number;
+}
+
+/** y = y(accMin) + the number of thresholds ≤ acc; ascending, a step of two levels is listed twice. */
+export interface ThresholdFit {
+  readonly kind: 'thresholds';
+  /** y at accMin. */
+  readonly first: number;
+  readonly thresholds: readonly number[];
+}
+
+export type RequantizationFit = FloorFit | HalfEvenFit | ThresholdFit;
+
+/** Beyond this many exceptional accumulators (2 rows each) the threshold table is cheaper. */
+export const MAX_EXCEPTIONS = 16;
+
+const SMALLEST_NORMAL_F32 = 2 ** -126;
+
+/** Round half to even, of a float. */
+export function roundHalfEven(x: number): number {
+  const up = Math.round(x);
+  return up - x === 0.5 && up % 2 !== 0 ? up - 1 : up;
+}
+
+/** The float formula itself: the meaning that a fit is checked against. */
+export function requantizeFloat({ multiplier, zeroPoint, yMin, yMax }: Requantization, acc: number): number {
+  const y = roundHalfEven(Math.fround(Math.fround(acc) * multiplier)) + zeroPoint;
+  return y < yMin ? yMin : y > yMax ? yMax : y;
+}
+
+export function fitRequantization(r: Requantization): RequantizationFit {
+  const refuse = (what: string, expected: string, got: number): never => {
+    throw new ModelRefused({ where: 'requantization', what, expected, got: String(got) });
+  };
+  if (!(r.multiplier >= SMALLEST_NORMAL_F32 && r.multiplier < Infinity)) refuse('multiplier', 'a positive normal float32', r.multiplier);
+  if (r.multiplier !== Math.fround(r.multiplier)) refuse('multiplier', 'a float32', r.multiplier);
+  if (r.accMin < -(2 ** 31) || r.accMax > 2 ** 31 - 1) refuse('accumulator', 'inside int32', r.accMin < -(2 ** 31) ? r.accMin : r.accMax);
+  const staircase = staircaseOf((acc) => requantizeFloat(r, acc), r);
+  return fitStaircase({ ...staircase, slope: r.multiplier, zeroPoint: r.zeroPoint, halfEven: halfEvenOf(r) });
+}
+
+/** A non-decreasing integer function on [accMin, accMax] with values in [yMin, yMax]. */
+export interface Staircase {
+  readonly accMin: number;
+  readonly accMax: number;
+  readonly yMin: number;
+  readonly yMax: number;
+  readonly first: number;
+  readonly thresholds: readonly number[];
+}
+
+/** Thresholds of a non-decreasing function by bisection. */
+export function staircaseOf(
+  valueAt: (acc: number) => number,
+  { accMin, accMax, yMin, yMax }: { accMin: number; accMax: number; yMin: number; yMax: number },
+): Staircase {
+  const first = valueAt(accMin);
+  const last = valueAt(accMax);
+  const thresholds: number[] = [];
+  let below = accMin;
+  for (let y = first + 1; y <= last; y++) {
+    // valueAt(below) < y unless the previous step already jumped past y.
+    if (valueAt(below) < y) {
+      let above = accMax;
+      let stride = 1;
+      // Gallop first: the steps are about evenly spaced.
+      while (below + stride < above && valueAt(below + stride) < y) {
+        below += stride;
+        stride *= 2;
+      }
+      if (below + stride < above) above = below + stride;
+      while (above - below > 1) {
+        const middle = below + Math.floor((above - below) / 2);
+        if (valueAt(middle) < y) below = middle;
+        else above = middle;
+      }
+      below = above;
+    }
+    thresholds.push(below);
+  }
+  return { accMin, accMax, yMin, yMax, first, thresholds };
+}
+
+/**
+ * The cheapest integer form of a staircase whose average slope is about `slope`, exact everywhere.
+ * `halfEven` offers an exact-tie form, used when it reproduces every threshold and no plain triple does.
+ */
+export function fitStaircase(
+  s: Staircase & { readonly slope: number; readonly zeroPoint: number; readonly halfEven?: HalfEvenFit | undefined },
+): RequantizationFit {
+  const steps = stepsOf(s, s.zeroPoint);
+  const exact = searchExact(steps, s.slope);
+  if (exact) return exact;
+  if (s.halfEven && halfEvenHolds(s.halfEven, s, s.zeroPoint)) return s.halfEven;
+  return searchWithExceptions(steps, s) ?? { kind: 'thresholds', first: s.first, thresholds: s.thresholds };
+}
+
+/** What (a, b, c) must satisfy: lower[i]: a·acc + c ≥ b·y; upper[i]: a·acc + c < b·y. y is before the zero point. */
+interface Steps {
+  readonly lower: readonly { readonly acc: number; readonly y: number }[];
+  readonly upper: readonly { readonly acc: number; readonly y: number }[];
+}
+
+function stepsOf(s: Staircase, zeroPoint: number): Steps {
+  const lower: { acc: number; y: number }[] = [];
+  const upper: { acc: number; y: number }[] = [];
+  const last = s.first + s.thresholds.length;
+  // A saturated end needs no bound of its own: the clamp takes whatever lies beyond it.
+  if (s.first > s.yMin) lower.push({ acc: s.accMin, y: s.first - zeroPoint });
+  if (last < s.yMax) upper.push({ acc: s.accMax, y: last + 1 - zeroPoint });
+  // Outermost steps first: they reject a wrong slope soonest.
+  for (const i of outermostFirst(s.thresholds.length)) {
+    const y = s.first + 1 + i - zeroPoint;
+    lower.push({ acc: s.thresholds[i]!, y });
+    upper.push({ acc: s.thresholds[i]! - 1, y });
+  }
+  return { lower, upper };
+}
+
+function outermostFirst(count: number): number[] {
+  const order: number[] = [];
+  for (let low = 0, high = count - 1; low <= high; low++, high--) {
+    order.push(low);
+    if (high !== low) order.push(high);
+  }
+  return order;
+}
+
+/** The integers c that satisfy every step for this (a, b), or undefined. */
+function intervalOfC({ lower, upper }: Steps, a: number, b: number): { lo: number; hi: number } | undefined {
+  let lo = -Infinity;
+  let hi = Infinity;
+  for (const { acc, y } of lower) {
+    const bound = b * y - a * acc;
+    if (bound > lo && (lo = bound) > hi) return undefined;
+  }
+  for (const { acc, y } of upper) {
+    const bound = b * y - 1 - a * acc;
+    if (bound < hi && (hi = bound) < lo) return undefined;
+  }
+  return { lo, hi };
+}
+
+/** Largest a (slope below 1) or b (slope above 1) tried: 7 bits is what arbitrary scales need, the rest is margin. */
+const SEARCH_LIMIT = 2048;
+/** a·acc, b·y and their sums stay exact in a double and far below the field. */
+const MAX_COEFFICIENT = 2 ** 22;
+
+/** Pairs (a, b) with a/b near the slope, b ascending: b is what the range check of the remainder pays for. */
+function* candidates(slope: number, limit: number): Generator<[number, number]> {
+  for (let i = 1; i <= limit; i++) {
+    const partner = slope < 1 ? i / slope : i * slope;
+    if (partner > MAX_COEFFICIENT && i > 1) return;
+    const base = Math.floor(partner);
+    for (const j of [base, base + 1, base - 1, base + 2]) {
+      if (j >= 1) yield slope < 1 ? [i, j] : [j, i];
+    }
+  }
+}
+
+function searchExact(steps: Steps, slope: number): FloorFit | undefined {
+  // No step is reachable: y is constant, and any slope small enough to stay inside one step will do.
+  for (const [a, b] of candidates(slope, SEARCH_LIMIT)) {
+    const interval = intervalOfC(steps, a, b);
+    if (!interval) continue;
+    const c = Math.min(Math.max(Math.floor(b / 2), interval.lo), interval.hi);
+    return { kind: 'floor', a, b, c, exceptions: [] };
+  }
+  return undefined;
+}
+
+/** Fewest bits of b plus two rows an exception, over a coarser set of (a, b). */
+function searchWithExceptions(steps: Steps, s: Staircase & { slope: number; zeroPoint: number }): FloorFit | undefined {
+  let best: { cost: number; fit: FloorFit } | undefined;
+  for (const [a, b] of candidates(s.slope, 256)) {
+    const bits = Math.ceil(Math.log2(b));
+    if (best && bits >= best.cost) break;
+    const c = mostAgreeableC(steps, a, b);
+    const exceptions = exceptionsOf(s, a, b, c);
+    if (!exceptions) continue;
+    const cost = bits + 2 * exceptions.length;
+    if (!best || cost < best.cost) best = { cost, fit: { kind: 'floor', a, b, c, exceptions } };
+  }
+  return best?.fit;
+}
+
+/** The c inside the most of the steps' intervals: a sweep over their end points. */
+function mostAgreeableC({ lower, upper }: Steps, a: number, b: number): number {
+  const events: { at: number; change: number }[] = [];
+  for (const { acc, y } of lower) events.push({ at: b * y - a * acc, change: 1 });
+  for (const { acc, y } of upper) events.push({ at: b * y - a * acc, change: -1 });
+  events.sort((p, q) => p.at - q.at || q.change - p.change);
+  let depth = 0;
+  let deepest = -Infinity;
+  let c = Math.floor(b / 2);
+  for (const { at, change } of events) {
+    depth += change;
+    if (depth > deepest) [deepest, c] = [depth, at];
+  }
+  return c;
+}
+
+/** Every accumulator at which the triple misses the staircase, with the correction that puts it right. */
+function exceptionsOf(
+  s: Staircase & { zeroPoint: number },
+  a: number,
+  b: number,
+  c: number,
+): { acc: number; delta: number }[] | undefined {
+  const exceptions = new Map<number, number>();
+  const clampAt = (acc: number): number => Math.min(Math.max(Math.floor((a * acc + c) / b) + s.zeroPoint, s.yMin), s.yMax);
+  const valueAt = (acc: number): number => s.first + countAtMost(s.thresholds, acc);
+  const visit = (acc: number): boolean => {
+    const want = valueAt(acc);
+    const got = clampAt(acc);
+    if (want === got) return false;
+    const target = b * (want - s.zeroPoint) + (want < got ? b - 1 : 0);
+    exceptions.set(acc, target - (a * acc + c));
+    return true;
+  };
+  // The two staircases differ only next to a threshold of either: walk outwards from each until they agree.
+  const starts = new Set<number>([s.accMin, s.accMax]);
+  s.thresholds.forEach((threshold, i) => {
+    starts.add(threshold).add(threshold - 1);
+    const own = Math.ceil((b * (s.first + 1 + i - s.zeroPoint) - c) / a);
+    starts.add(own).add(own - 1);
+  });
+  for (const start of starts) {
+    if (start < s.accMin || start > s.accMax || exceptions.has(start)) continue;
+    for (const direction of [1, -1]) {
+      for (let acc = start; acc >= s.accMin && acc <= s.accMax && visit(acc); acc += direction) {
+        if (exceptions.size > MAX_EXCEPTIONS) return undefined;
+      }
+    }
+  }
+  return [...exceptions].map(([acc, delta]) => ({ acc, delta })).sort((p, q) => p.acc - q.acc);
+}
+
+/** How many ascending thresholds are ≤ acc. */
+export function countAtMost(thresholds: readonly number[], acc: number): number {
+  let low = 0;
+  let high = thresholds.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (thresholds[middle]! <= acc) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** M as m/2^k, if ties can occur: m·acc = 2^(k−1)·odd needs |acc| ≥ 2^(k−1). */
+function halfEvenOf({ multiplier, accMin, accMax }: Requantization): HalfEvenFit | undefined {
+  let m = multiplier;
+  let k = 0;
+  while (!Number.isInteger(m)) {
+    m *= 2;
+    k++;
+  }
+  if (k === 1) [m, k] = [2 * m, 2]; // the tie relation of a circuit needs k ≥ 2
+  if (k < 2 || 2 ** (k - 1) > Math.max(accMax, -accMin) || m > MAX_COEFFICIENT) return undefined;
+  return { kind: 'halfEven', m, k };
+}
+
+/** rne(m·acc/2^k) ≥ y exactly if 2·m·acc > (2y − 1)·2^k, or equal and y even. */
+function halfEvenHolds({ m, k }: HalfEvenFit, s: Staircase, zeroPoint: number): boolean {
+  const reaches = (acc: number, y: number): boolean => {
+    const left = BigInt(m) * BigInt(acc) * 2n;
+    const right = BigInt(2 * y - 1) << BigInt(k);
+    return left > right || (left === right && y % 2 === 0);
+  };
+  const { lower, upper } = stepsOf(s, zeroPoint);
+  return lower.every(({ acc, y }) => reaches(acc, y)) && upper.every(({ acc, y }) => !reaches(acc, y));
+}
+
+/** What a fit computes: the reference that tests hold against the float formula. */
+export function applyFit(fit: RequantizationFit, r: Omit<Requantization, 'multiplier'>, acc: number): number {
+  if (fit.kind === 'thresholds') return fit.first + countAtMost(fit.thresholds, acc);
+  let y: number;
+  if (fit.kind === 'floor') {
+    const delta = fit.exceptions.find((e) => e.acc === acc)?.delta ?? 0;
+    y = Math.floor((fit.a * acc + fit.c + delta) / fit.b);
+  } else {
+    y = Number(roundHalfEvenShift(BigInt(fit.m) * BigInt(acc), BigInt(fit.k)));
+  }
+  return Math.min(Math.max(y + r.zeroPoint, r.yMin), r.yMax);
+}
+
+function roundHalfEvenShift(x: bigint, k: bigint): bigint {
+  const down = x >> k;
+  const twice = (x - (down << k)) * 2n;
+  const one = 1n << k;
+  return twice > one || (twice === one && (down & 1n) === 1n) ? down + 1n : down;
+}
