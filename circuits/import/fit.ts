@@ -70,9 +70,11 @@ export function fitRequantization(r: Requantization): RequantizationFit {
   const refuse = (what: string, expected: string, got: number): never => {
     throw new ModelRefused({ where: 'requantization', what, expected, got: String(got) });
   };
-  if (!(r.multiplier >= SMALLEST_NORMAL_F32 && r.multiplier < Infinity)) refuse('multiplier', 'a positive normal float32', r.multiplier);
+  if (!(r.multiplier >= SMALLEST_NORMAL_F32 && r.multiplier < Infinity))
+    refuse('multiplier', 'a positive normal float32', r.multiplier);
   if (r.multiplier !== Math.fround(r.multiplier)) refuse('multiplier', 'a float32', r.multiplier);
-  if (r.accMin < -(2 ** 31) || r.accMax > 2 ** 31 - 1) refuse('accumulator', 'inside int32', r.accMin < -(2 ** 31) ? r.accMin : r.accMax);
+  if (r.accMin < -(2 ** 31) || r.accMax > 2 ** 31 - 1)
+    refuse('accumulator', 'inside int32', r.accMin < -(2 ** 31) ? r.accMin : r.accMax);
   const staircase = staircaseOf((acc) => requantizeFloat(r, acc), r);
   return fitStaircase({ ...staircase, slope: r.multiplier, zeroPoint: r.zeroPoint, halfEven: halfEvenOf(r) });
 }
@@ -124,7 +126,11 @@ export function staircaseOf(
  * `halfEven` offers an exact-tie form, used when it reproduces every threshold and no plain triple does.
  */
 export function fitStaircase(
-  s: Staircase & { readonly slope: number; readonly zeroPoint: number; readonly halfEven?: HalfEvenFit | undefined },
+  s: Staircase & {
+    readonly slope: number;
+    readonly zeroPoint: number;
+    readonly halfEven?: HalfEvenFit | undefined;
+  },
 ): RequantizationFit {
   const steps = stepsOf(s, s.zeroPoint);
   const exact = searchExact(steps, s.slope);
@@ -208,7 +214,10 @@ function searchExact(steps: Steps, slope: number): FloorFit | undefined {
 }
 
 /** Fewest bits of b plus two rows an exception, over a coarser set of (a, b). */
-function searchWithExceptions(steps: Steps, s: Staircase & { slope: number; zeroPoint: number }): FloorFit | undefined {
+function searchWithExceptions(
+  steps: Steps,
+  s: Staircase & { slope: number; zeroPoint: number },
+): FloorFit | undefined {
   let best: { cost: number; fit: FloorFit } | undefined;
   for (const [a, b] of candidates(s.slope, 256)) {
     const bits = Math.ceil(Math.log2(b));
@@ -246,7 +255,8 @@ function exceptionsOf(
   c: number,
 ): { acc: number; delta: number }[] | undefined {
   const exceptions = new Map<number, number>();
-  const clampAt = (acc: number): number => Math.min(Math.max(Math.floor((a * acc + c) / b) + s.zeroPoint, s.yMin), s.yMax);
+  const clampAt = (acc: number): number =>
+    Math.min(Math.max(Math.floor((a * acc + c) / b) + s.zeroPoint, s.yMin), s.yMax);
   const valueAt = (acc: number): number => s.first + countAtMost(s.thresholds, acc);
   const visit = (acc: number): boolean => {
     const want = valueAt(acc);
