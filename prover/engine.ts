@@ -33,3 +33,11 @@ export interface ProveOptions {
   /** Threads for this proof; default all cores. Throughput mode runs one proof a core with threads = 1. */
   readonly threads?: number;
 }
+
+/** The witness does not satisfy the circuit of the key; no proof was made, or none that leaves the engine. */
+export class UnsatisfiedWitness extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'UnsatisfiedWitness';
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * The engine that is always there: snarkjs (WASM). The key is read once and kept as bytes, so that what was
+ * checked is what proves. snarkjs keeps its worker threads in a global; they end with the last open key.
+ */
+import { readFile } from 'node:fs/promises';
+import { groth16, curves, type Logger, type ProofJson } from 'snarkjs';
+import type { CompactWitness } from '../circuits/r1cs/r1cs.js';
+import {
+  type Engine,
+  type LoadedKey,
+  type ProveOptions,
+  type ProveStage,
+  UnsatisfiedWitness,
+} from './engine.js';
+import { memorySource } from './files/container.js';
+import { encodeWitness, publicSignalsOf } from './files/wtns.js';
+import { checkCoefficients, readZkey } from './files/zkey.js';
+import { checkVerifyingKey } from './key-check.js';
+import type { Proof, VerifyingKey } from './keys.js';
+
+let openKeyCount = 0;
+
+export const snarkjsEngine: Engine = { name: 'snarkjs', loadKey };
+
+async function loadKey(zkeyPath: string): Promise<LoadedKey> {
+  const file = await readFile(zkeyPath);
+  // Not a Buffer: snarkjs relies on slice() making a copy.
+  const bytes = new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
+  const zkey = readZkey(memorySource(bytes, zkeyPath));
+  const { header, verifyingKey } = zkey;
+  checkVerifyingKey(verifyingKey, header.publicCount);
+  checkCoefficients(zkey);
+  openKeyCount += 1;
+  let isOpen = true;
+  return {
+    verifyingKey,
+    wireCount: header.wireCount,
+    publicCount: header.publicCount,
+    domainSize: header.domainSize,
+    prove(witness, options) {
+      if (!isOpen) return Promise.reject(new Error('proving key: already closed'));
+      return prove(bytes, verifyingKey, header.wireCount, witness, options);
+    },
+    async close() {
+      if (!isOpen) return;
+      isOpen = false;
+      openKeyCount -= 1;
+      if (openKeyCount === 0) await endThreads();
+    },
+  };
+}
+
+/** Ends snarkjs's worker threads; without this a process that proved once never exits. */
+async function endThreads(): Promise<void> {
+  await (await curves.getCurveFromName('bn128')).terminate();
+}
+
+async function prove(
+  zkey: Uint8Array,
+  verifyingKey: VerifyingKey,
+  wireCount: number,
+  witness: CompactWitness,
+  { signal, onStage, threads }: ProveOptions = {},
+): Promise<Proof> {
+  signal?.throwIfAborted();
+  if (witness.small.length !== wireCount) {
+    throw new UnsatisfiedWitness(`witness: length must be ${wireCount}, got ${witness.small.length}`);
+  }
+  const publicSignals = publicSignalsOf(witness, verifyingKey.ic.length - 1).map(String);
+  const encoded = encodeWitness(witness);
+  const stages = stageLogger(onStage);
+  let proof: ProofJson;
+  try {
+    ({ proof } = await groth16.prove(zkey, encoded, stages.logger, { singleThread: threads === 1 }));
+  } finally {
+    encoded.fill(0);
+  }
+  stages.end('msm-h');
+  // snarkjs cannot be interrupted: an abort is noticed here, and the finished proof is dropped.
+  signal?.throwIfAborted();
+  if (!(await groth16.verify(verifyingKeyJson(verifyingKey), publicSignals, proof))) {
+    throw new UnsatisfiedWitness('witness: must satisfy every constraint, got a proof that does not verify');
+  }
+  stages.end('verify');
+  return fromJson(proof);
+}
+
+/** snarkjs announces each step on its logger; that is the only place where its stages show. */
+function stageLogger(onStage: ProveOptions['onStage']): { logger: Logger; end(stage: ProveStage): void } {
+  let started = performance.now();
+  const end = (stage: ProveStage): void => {
+    const now = performance.now();
+    onStage?.(stage, now - started);
+    started = now;
+  };
+  const silent = (): void => undefined;
+  let hasTransforms = false;
+  const debug = (message: string): void => {
+    if (!hasTransforms && message.startsWith('IFFT_A')) {
+      hasTransforms = true;
+      end('abc');
+    } else if (message === 'Reading A Points') end('ntt');
+    else if (message === 'Reading H Points') end('msm-witness');
+  };
+  return { logger: { debug, info: silent, warn: silent, error: silent }, end };
+}
+
+const fromJson = (json: ProofJson): Proof => {
+  const fq2 = ([c0, c1]: string[]): [bigint, bigint] => [BigInt(c0), BigInt(c1)];
+  return {
+    a: [BigInt(json.pi_a[0]), BigInt(json.pi_a[1])],
+    b: [fq2(json.pi_b[0]), fq2(json.pi_b[1])],
+    c: [BigInt(json.pi_c[0]), BigInt(json.pi_c[1])],
+  };
+};
+
+const verifyingKeyJson = (vk: VerifyingKey): object => {
+  const g1 = ([x, y]: VerifyingKey['alpha']): string[] => [`${x}`, `${y}`, '1'];
+  const g2 = ([x, y]: VerifyingKey['beta']): string[][] => [x.map(String), y.map(String), ['1', '0']];
+  return {
+    protocol: 'groth16',
+    curve: 'bn128',
+    nPublic: vk.ic.length - 1,
+    vk_alpha_1: g1(vk.alpha),
+    vk_beta_2: g2(vk.beta),
+    vk_gamma_2: g2(vk.gamma),
+    vk_delta_2: g2(vk.delta),
+    IC: vk.ic.map(g1),
+  };
+};
