@@ -1,0 +1,146 @@
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+
+const count = (fallback: number, least = 0) => z.coerce.number().int().min(least).default(fallback);
+const flag = z.stringbool().default(false);
+const list = z
+  .string()
+  .default('')
+  .transform((text) =>
+    text
+      .split(',')
+      .map((item) => item.trim())
+      .filter(Boolean),
+  );
+
+/** Every setting of the service: one environment variable each. docs/configuration.md is printed from here. */
+export const variables = z.object({
+  VERINFER_DATA: z
+    .string()
+    .default('.data')
+    .describe('Folder of the embedded database, model artifacts and keys.'),
+  VERINFER_MODELS: z
+    .string()
+    .optional()
+    .describe('Folder of model artifacts, content-addressed. Default: models in VERINFER_DATA.'),
+  DATABASE_URL: z
+    .string()
+    .optional()
+    .describe('PostgreSQL to use. Without it an embedded one is started in VERINFER_DATA.'),
+  VERINFER_HOST: z.string().default('127.0.0.1').describe('Address the API listens on.'),
+  VERINFER_PORT: count(8080).describe('Port the API listens on; 0 picks a free one.'),
+  VERINFER_ENGINE: z
+    .enum(['auto', 'native', 'snarkjs'])
+    .default('auto')
+    .describe('Proving engine; auto takes native where it built.'),
+  VERINFER_PROVERS: count(availableParallelism(), 1).describe(
+    'Proofs at a time on this host, one thread each.',
+  ),
+  VERINFER_PROVER_MEMORY_MB: count(6144, 256).describe(
+    'Resident memory above which the prover process is killed and restarted.',
+  ),
+  VERINFER_PROVER_RECYCLE: count(2000, 1).describe(
+    'Proofs after which the prover process is replaced by a fresh one.',
+  ),
+  VERINFER_PROOF_TIMEOUT_MS: count(300_000, 100).describe(
+    'Deadline of one proof; past it the prover process is killed and the job fails.',
+  ),
+  VERINFER_LEASE_MS: count(8_000, 500).describe(
+    'A host that has not renewed its lease for this long loses its jobs to others.',
+  ),
+  VERINFER_RETENTION_MS: count(86_400_000, 1000).describe(
+    'Longest time a private input is kept when its proof does not finish.',
+  ),
+  VERINFER_REQUIRE_KEYS: flag.describe(
+    'Demand an API key on every /v1 call. Off is development mode, and /v1/trust says so.',
+  ),
+  VERINFER_CORS: list.describe('Origins that browsers may call from, comma separated.'),
+  VERINFER_MAX_BODY_BYTES: count(1_048_576, 1024).describe('Largest JSON body.'),
+  VERINFER_MAX_MODEL_BYTES: count(67_108_864, 1024).describe('Largest uploaded ONNX file.'),
+  VERINFER_MAX_QUEUE: count(100_000, 1).describe('Unproven inferences a tenant may have; beyond it 429.'),
+  VERINFER_MAX_CONNECTIONS: count(10_000, 1).describe('Open sockets the API accepts.'),
+  VERINFER_RATE_PER_MINUTE: count(120_000, 1).describe('Requests a minute from one address before 429.'),
+  VERINFER_ARTIFACT_ORIGIN: z
+    .url()
+    .optional()
+    .describe('API host from which this host fetches artifacts it lacks, by SHA-256.'),
+  VERINFER_ARTIFACT_KEY: z.string().optional().describe('API key used towards VERINFER_ARTIFACT_ORIGIN.'),
+  VERINFER_WEBHOOK_PRIVATE: flag.describe('Let webhooks reach private addresses. For tests only.'),
+  VERINFER_RPC_URL: z
+    .string()
+    .optional()
+    .describe('JSON-RPC of the chain. Without it an embedded anvil is started.'),
+  VERINFER_LOG: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .describe('Log level.'),
+});
+
+export interface Config {
+  readonly dataFolder: string;
+  readonly modelsFolder: string;
+  readonly databaseUrl: string | undefined;
+  readonly host: string;
+  readonly port: number;
+  readonly engine: 'auto' | 'native' | 'snarkjs';
+  readonly proverCount: number;
+  readonly proverMemoryBytes: number;
+  readonly proverRecycle: number;
+  readonly proofTimeoutMs: number;
+  readonly leaseMs: number;
+  readonly retentionMs: number;
+  readonly requireKeys: boolean;
+  readonly corsOrigins: readonly string[];
+  readonly maxBodyBytes: number;
+  readonly maxModelBytes: number;
+  readonly maxQueue: number;
+  readonly maxConnections: number;
+  readonly ratePerMinute: number;
+  readonly artifactOrigin: string | undefined;
+  readonly artifactKey: string | undefined;
+  readonly webhookPrivate: boolean;
+  readonly rpcUrl: string | undefined;
+  readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
+}
+
+/** Thrown for an environment that does not fit `variables`; names the variable, never its value. */
+export class ConfigRefused extends Error {
+  override name = 'ConfigRefused';
+}
+
+export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+  const present = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const parsed = variables.safeParse(present);
+  if (!parsed.success) {
+    const lines = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+    throw new ConfigRefused(`environment: ${lines.join('; ')}`);
+  }
+  const e = parsed.data;
+  return {
+    dataFolder: resolve(e.VERINFER_DATA),
+    modelsFolder: resolve(e.VERINFER_MODELS ?? `${e.VERINFER_DATA}/models`),
+    databaseUrl: e.DATABASE_URL,
+    host: e.VERINFER_HOST,
+    port: e.VERINFER_PORT,
+    engine: e.VERINFER_ENGINE,
+    proverCount: e.VERINFER_PROVERS,
+    proverMemoryBytes: e.VERINFER_PROVER_MEMORY_MB * 1048576,
+    proverRecycle: e.VERINFER_PROVER_RECYCLE,
+    proofTimeoutMs: e.VERINFER_PROOF_TIMEOUT_MS,
+    leaseMs: e.VERINFER_LEASE_MS,
+    retentionMs: e.VERINFER_RETENTION_MS,
+    requireKeys: e.VERINFER_REQUIRE_KEYS,
+    corsOrigins: e.VERINFER_CORS,
+    maxBodyBytes: e.VERINFER_MAX_BODY_BYTES,
+    maxModelBytes: e.VERINFER_MAX_MODEL_BYTES,
+    maxQueue: e.VERINFER_MAX_QUEUE,
+    maxConnections: e.VERINFER_MAX_CONNECTIONS,
+    ratePerMinute: e.VERINFER_RATE_PER_MINUTE,
+    artifactOrigin: e.VERINFER_ARTIFACT_ORIGIN,
+    artifactKey: e.VERINFER_ARTIFACT_KEY,
+    webhookPrivate: e.VERINFER_WEBHOOK_PRIVATE,
+    rpcUrl: e.VERINFER_RPC_URL,
+    logLevel: e.VERINFER_LOG,
+  };
+}

@@ -1,0 +1,16 @@
+import { pino, type Logger } from 'pino';
+import type { Config } from './config.js';
+
+export type { Logger };
+
+/** Structured log on stdout. Requests and jobs are logged by id: no inputs, no salts, no keys. */
+export function createLog(config: Pick<Config, 'logLevel'>, part: string): Logger {
+  return pino({
+    level: config.logLevel,
+    base: { part },
+    redact: {
+      paths: ['input', 'inputs', 'salt', 'authorization', '*.input', '*.inputs', '*.salt', '*.authorization'],
+      remove: true,
+    },
+  });
+}

@@ -1,0 +1,261 @@
+/**
+ * The schema, as numbered steps that only go forward. A step never changes once released; a database that is further
+ * than this list was written by a newer release and is refused.
+ */
+import { Logger, runMigrations } from 'graphile-worker';
+import type { Pool } from 'pg';
+
+const steps: readonly string[] = [
+  `
+  create table tenants (
+    id text primary key,
+    created_at timestamptz not null default now(),
+    -- Fair share: the virtual time of this tenant's latest job (accept_inference).
+    last_ticket bigint not null default 0,
+    open_count integer not null default 0
+  );
+  insert into tenants (id) values ('development');
+
+  create table api_keys (
+    id text primary key,
+    tenant_id text not null references tenants,
+    name text not null,
+    secret_digest bytea not null,
+    scopes text[] not null,
+    units_per_day bigint,
+    created_at timestamptz not null default now(),
+    expires_at timestamptz,
+    revoked_at timestamptz,
+    replaced_by text references api_keys
+  );
+
+  create table unit_usage (
+    tenant_id text not null references tenants,
+    day date not null,
+    units bigint not null,
+    primary key (tenant_id, day)
+  );
+
+  create table models (
+    id text primary key,
+    tenant_id text references tenants,
+    name text not null,
+    description jsonb not null,
+    files jsonb not null,
+    created_at timestamptz not null default now(),
+    frozen_at timestamptz,
+    removed_at timestamptz
+  );
+  create index models_by_name on models (name, created_at desc);
+
+  create table model_installs (
+    id text primary key,
+    tenant_id text not null references tenants,
+    name text not null,
+    state text not null check (state in ('queued', 'compiling', 'setting-up', 'registering', 'ready', 'failed')),
+    model_hash text not null,
+    size_bytes bigint not null,
+    options jsonb not null,
+    model_id text references models,
+    error jsonb,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now()
+  );
+
+  create table inferences (
+    id text primary key,
+    tenant_id text not null references tenants,
+    model_id text not null references models,
+    batch_id text,
+    state text not null check (state in ('answered', 'proving', 'proven', 'submitted', 'settled', 'failed')),
+    -- Raised by every claim; a result carries the fence of its claim and is dropped when another claim came after.
+    fence bigint not null default 0,
+    host_id text,
+    crash_count integer not null default 0,
+    is_suspect boolean not null default false,
+    ticket bigint not null,
+    units bigint not null,
+    settlement text not null check (settlement in ('none', 'onchain', 'batched')),
+    -- Everything public about the request: context fields, output mode, options.
+    request jsonb not null,
+    outputs jsonb not null,
+    timings jsonb not null default '{}',
+    settled jsonb,
+    error jsonb,
+    created_at timestamptz not null default now(),
+    proving_at timestamptz,
+    proven_at timestamptz,
+    submitted_at timestamptz,
+    settled_at timestamptz,
+    failed_at timestamptz
+  );
+  create index inferences_open on inferences (state) where state in ('answered', 'proving');
+  create index inferences_settling on inferences (state) where state in ('proven', 'submitted') and settlement <> 'none';
+  create index inferences_by_tenant on inferences (tenant_id, created_at desc, id desc);
+  create index inferences_by_batch on inferences (batch_id) where batch_id is not null;
+
+  -- The private part, alone in a table so that erasing it is one delete.
+  create table private_inputs (
+    inference_id text primary key references inferences on delete cascade,
+    tensors bytea not null,
+    salt bytea,
+    expires_at timestamptz not null
+  );
+  create index private_inputs_expiry on private_inputs (expires_at);
+
+  create table idempotency_keys (
+    tenant_id text not null references tenants,
+    key text not null,
+    body_digest bytea not null,
+    resource_id text not null,
+    created_at timestamptz not null default now(),
+    primary key (tenant_id, key)
+  );
+  create index idempotency_age on idempotency_keys (created_at);
+
+  create table receipts (
+    id text primary key references inferences,
+    tenant_id text not null references tenants,
+    digest bytea not null,
+    body bytea not null,
+    created_at timestamptz not null default now()
+  );
+
+  create table webhooks (
+    id text primary key,
+    tenant_id text not null references tenants,
+    url text not null,
+    secret text not null,
+    created_at timestamptz not null default now(),
+    removed_at timestamptz
+  );
+  create table webhook_deliveries (
+    id text primary key,
+    tenant_id text not null references tenants,
+    inference_id text not null references inferences,
+    url text not null,
+    secret text not null,
+    event text not null,
+    body text not null,
+    attempt_count integer not null default 0,
+    delivered_at timestamptz,
+    last_error text,
+    created_at timestamptz not null default now(),
+    unique (inference_id, url, event)
+  );
+
+  create table hosts (
+    id text primary key,
+    kind text not null,
+    name text not null,
+    state text not null default 'starting',
+    detail jsonb not null default '{}',
+    worker_ids text[] not null default '{}',
+    started_at timestamptz not null default now(),
+    beat_at timestamptz not null default now()
+  );
+
+  -- The virtual time of the job that was started last; one row.
+  create table fair_clock (now_ticket bigint not null);
+  insert into fair_clock values (0);
+  `,
+  `
+  -- Accepts one inference: row, private input, idempotency key, quota and job, or nothing. Called for many requests in
+  -- one transaction (store/accept.ts), so that one disk flush serves them all.
+  --
+  -- Fair share is start-time fair queueing: a job's ticket is one past the later of the tenant's latest ticket and the
+  -- clock, and workers take the lowest ticket, because the ticket is the job's run_at (microseconds after 2000-01-01).
+  create function accept_inference(r jsonb, tensors bytea, salt bytea, day_limit bigint, queue_limit integer)
+  returns table (outcome text, resource_id text) language plpgsql as $$
+  declare
+    v_tenant text := r->>'tenantId';
+    v_key text := r->>'idempotencyKey';
+    v_units bigint := (r->>'units')::bigint;
+    v_known idempotency_keys;
+    v_used bigint;
+    v_ticket bigint;
+    v_open integer;
+  begin
+    if v_key is not null then
+      delete from idempotency_keys where tenant_id = v_tenant and key = v_key and created_at < now() - interval '24 hours';
+      insert into idempotency_keys (tenant_id, key, body_digest, resource_id)
+        values (v_tenant, v_key, decode(r->>'bodyDigest', 'hex'), coalesce(r->>'batchId', r->>'id'))
+        on conflict do nothing;
+      if not found then
+        select * into v_known from idempotency_keys where tenant_id = v_tenant and key = v_key;
+        return query select case when v_known.body_digest = decode(r->>'bodyDigest', 'hex') then 'duplicate' else 'mismatch' end,
+          v_known.resource_id;
+        return;
+      end if;
+    end if;
+    if day_limit is not null then
+      insert into unit_usage as u values (v_tenant, current_date, v_units)
+        on conflict (tenant_id, day) do update set units = u.units + v_units returning units into v_used;
+      if v_used > day_limit then
+        update unit_usage set units = units - v_units where tenant_id = v_tenant and day = current_date;
+        delete from idempotency_keys where tenant_id = v_tenant and key = v_key;
+        return query select 'quota', null::text;
+        return;
+      end if;
+    end if;
+    update tenants set last_ticket = greatest(last_ticket, (select now_ticket from fair_clock)) + 1, open_count = open_count + 1
+      where id = v_tenant and open_count < queue_limit returning last_ticket, open_count into v_ticket, v_open;
+    if v_ticket is null then
+      if day_limit is not null then
+        update unit_usage set units = units - v_units where tenant_id = v_tenant and day = current_date;
+      end if;
+      delete from idempotency_keys where tenant_id = v_tenant and key = v_key;
+      return query select 'full', null::text;
+      return;
+    end if;
+    insert into inferences (id, tenant_id, model_id, batch_id, state, ticket, units, settlement, request, outputs, timings)
+      values (r->>'id', v_tenant, r->>'modelId', r->>'batchId', 'answered', v_ticket, v_units, r->>'settlement',
+        r->'request', r->'outputs', r->'timings');
+    insert into private_inputs values (r->>'id', tensors, salt, now() + (r->>'retentionMs')::bigint * interval '1 millisecond');
+    perform graphile_worker.add_job('prove', json_build_object('id', r->>'id'), run_at := timestamptz '2000-01-01 00:00Z' + v_ticket * interval '1 microsecond',
+      max_attempts := 30000, job_key := 'prove:' || (r->>'id'));
+    return query select 'accepted', r->>'id';
+  end $$;
+  `,
+];
+
+export const schemaVersion = steps.length;
+
+/** graphile-worker writes to the console unless told otherwise; what matters is logged by our tasks. */
+export const quietLogger = new Logger(() => () => undefined);
+
+export class SchemaTooNew extends Error {
+  override name = 'SchemaTooNew';
+}
+
+/** Brings the database to this release's schema, once, whoever comes first; others wait on the lock. */
+export async function migrate(pool: Pool): Promise<void> {
+  const client = await pool.connect();
+  try {
+    await client.query(`select pg_advisory_lock(hashtext('verinfer/migrations'))`);
+    await client.query(
+      'create table if not exists schema_steps (number integer primary key, done_at timestamptz not null default now())',
+    );
+    const { rows } = await client.query<{ done: number }>(
+      'select coalesce(max(number), 0)::int as done from schema_steps',
+    );
+    const { done } = rows[0]!;
+    if (done > steps.length)
+      throw new SchemaTooNew(
+        `database schema: version must be at most ${steps.length}, got ${done}; a newer release wrote it`,
+      );
+    await runMigrations({ pgPool: pool, logger: quietLogger });
+    for (let number = done + 1; number <= steps.length; number++) {
+      await client.query('begin');
+      await client.query(steps[number - 1]!);
+      await client.query('insert into schema_steps (number) values ($1)', [number]);
+      await client.query('commit');
+    }
+  } catch (error) {
+    await client.query('rollback').catch(() => undefined);
+    throw error;
+  } finally {
+    await client.query('select pg_advisory_unlock_all()').catch(() => undefined);
+    client.release();
+  }
+}

@@ -1,0 +1,36 @@
+import pg from 'pg';
+import type { Logger } from '../log.js';
+
+/** The connection pool of a process. bigint columns come back as numbers: ours stay below 2^53. */
+export function openPool(url: string, log: Logger, size = 8): pg.Pool {
+  pg.types.setTypeParser(pg.types.builtins.INT8, (text) => Number(text));
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: size,
+    connectionTimeoutMillis: 5_000,
+    application_name: 'verinfer',
+  });
+  // An idle connection lost with the server is replaced on next use; without a listener it would end the process.
+  pool.on('error', (error) => log.warn({ reason: error.message }, 'database connection lost'));
+  return pool;
+}
+
+export async function transaction<T>(pool: pg.Pool, body: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('begin');
+    const result = await body(client);
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    broken = error instanceof Error ? error : new Error(String(error));
+    await client.query('rollback').then(
+      () => (broken = undefined),
+      () => undefined,
+    );
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
