@@ -1,0 +1,126 @@
+/** The embedded chain: anvil as a child process on 127.0.0.1, on a free port unless told otherwise. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { HDNodeWallet, Mnemonic } from 'ethers';
+
+export interface AnvilOptions {
+  /** 0 or absent: a free port. */
+  readonly port?: number;
+  readonly chainId?: number;
+  /** Loaded when it exists, written at exit and every stateIntervalS. */
+  readonly statePath?: string;
+  /** Absent: a block for every transaction, at once. */
+  readonly blockTimeS?: number;
+  readonly hardfork?: 'cancun' | 'prague' | 'osaka';
+  /** Blocks are made only by `anvil_mine`. */
+  readonly noMining?: boolean;
+}
+
+export interface Anvil {
+  readonly rpcUrl: string;
+  readonly chainId: number;
+  readonly pid: number;
+  /** Ten funded accounts of the well-known test mnemonic: public knowledge, never of value. */
+  readonly privateKeys: readonly string[];
+  stop(): Promise<void>;
+}
+
+export class AnvilMissing extends Error {
+  constructor() {
+    super('anvil: binary must be in @foundry-rs/anvil-linux-amd64 or on PATH, got neither; name another RPC endpoint');
+    this.name = 'AnvilMissing';
+  }
+}
+
+export class AnvilFailed extends Error {
+  constructor(what: string, output: string) {
+    super(`anvil: ${what}${output === '' ? '' : `: ${output.trim()}`}`);
+    this.name = 'AnvilFailed';
+  }
+}
+
+const stateIntervalS = 2;
+const startTimeoutMs = 30_000;
+const testMnemonic = 'test test test test test test test test test test test junk';
+
+export function anvilBinary(): string {
+  const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
+  const candidates = [
+    join(root, 'node_modules', '@foundry-rs', 'anvil-linux-amd64', 'bin', 'anvil'),
+    ...(process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, 'anvil')),
+  ];
+  const found = candidates.find((path) => existsSync(path));
+  if (found === undefined) throw new AnvilMissing();
+  return found;
+}
+
+export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
+  const port = options.port || (await freePort());
+  const chainId = options.chainId ?? 31337;
+  const args = ['--host', '127.0.0.1', '--port', String(port), '--chain-id', String(chainId), '--mnemonic', testMnemonic];
+  if (options.statePath !== undefined) {
+    args.push('--state', options.statePath, '--state-interval', String(stateIntervalS));
+  }
+  if (options.blockTimeS !== undefined) args.push('--block-time', String(options.blockTimeS));
+  if (options.hardfork !== undefined) args.push('--hardfork', options.hardfork);
+  if (options.noMining === true) args.push('--no-mining');
+  const child = spawn(anvilBinary(), args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  await listening(child);
+  const mnemonic = Mnemonic.fromPhrase(testMnemonic);
+  const privateKeys = Array.from(
+    { length: 10 },
+    (_, i) => HDNodeWallet.fromMnemonic(mnemonic, `m/44'/60'/0'/0/${i}`).privateKey,
+  );
+  return { rpcUrl: `http://127.0.0.1:${port}`, chainId, pid: child.pid!, privateKeys, stop: () => stop(child) };
+}
+
+function listening(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let output = '';
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      reject(new AnvilFailed(`no answer within ${startTimeoutMs} ms`, output));
+    }, startTimeoutMs);
+    const fail = (what: string): void => {
+      clearTimeout(timer);
+      reject(new AnvilFailed(what, output));
+    };
+    const read = (chunk: Buffer): void => {
+      if (output.length < 10_000) output += chunk.toString();
+      if (!output.includes('Listening on')) return;
+      clearTimeout(timer);
+      child.removeListener('exit', exited);
+      child.stdout!.removeListener('data', read).resume();
+      child.stderr!.removeListener('data', read).resume();
+      resolve();
+    };
+    const exited = (code: number | null): void => fail(`exited with ${code}`);
+    child.on('error', (error) => fail(error.message));
+    child.on('exit', exited);
+    child.stdout!.on('data', read);
+    child.stderr!.on('data', read);
+  });
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), 5_000);
+  await exit;
+  clearTimeout(timer);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
