@@ -6,7 +6,7 @@ export npm_config_update_notifier := false
 
 TS := $(shell find circuits prover service verifier-contracts models test -name '*.ts' -not -path '*/node_modules/*' -not -path 'service/dashboard/*' 2>/dev/null)
 
-.PHONY: help install build check test test-slow demo start clean format
+.PHONY: help install build contracts check test test-slow demo start clean format
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 22
 
@@ -19,7 +19,13 @@ dist/.typescript: node_modules/.installed tsconfig.json $(TS)
 	@node_modules/.bin/tsc -p tsconfig.json
 	@touch $@
 
-build: dist/.typescript ## everything that is compiled
+SOL := $(shell find verifier-contracts -name '*.sol' -not -path '*/out/*' -not -path '*/cache/*' 2>/dev/null)
+verifier-contracts/out/.built: verifier-contracts/build.ts $(SOL) | dist/.typescript
+	@node dist/verifier-contracts/build.js
+	@touch $@
+contracts: verifier-contracts/out/.built ## Solidity to ABI and bytecode
+
+build: dist/.typescript verifier-contracts/out/.built ## everything that is compiled
 
 check: build ## types, lint, format
 	@node_modules/.bin/eslint --config .eslint.config.mjs --no-error-on-unmatched-pattern circuits prover service verifier-contracts models test

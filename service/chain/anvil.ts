@@ -30,7 +30,9 @@ export interface Anvil {
 
 export class AnvilMissing extends Error {
   constructor() {
-    super('anvil: binary must be in @foundry-rs/anvil-linux-amd64 or on PATH, got neither; name another RPC endpoint');
+    super(
+      'anvil: binary must be in @foundry-rs/anvil-linux-amd64 or on PATH, got neither; name another RPC endpoint',
+    );
     this.name = 'AnvilMissing';
   }
 }
@@ -60,7 +62,16 @@ export function anvilBinary(): string {
 export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
   const port = options.port || (await freePort());
   const chainId = options.chainId ?? 31337;
-  const args = ['--host', '127.0.0.1', '--port', String(port), '--chain-id', String(chainId), '--mnemonic', testMnemonic];
+  const args = [
+    '--host',
+    '127.0.0.1',
+    '--port',
+    String(port),
+    '--chain-id',
+    String(chainId),
+    '--mnemonic',
+    testMnemonic,
+  ];
   if (options.statePath !== undefined) {
     args.push('--state', options.statePath, '--state-interval', String(stateIntervalS));
   }
@@ -74,7 +85,13 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
     { length: 10 },
     (_, i) => HDNodeWallet.fromMnemonic(mnemonic, `m/44'/60'/0'/0/${i}`).privateKey,
   );
-  return { rpcUrl: `http://127.0.0.1:${port}`, chainId, pid: child.pid!, privateKeys, stop: () => stop(child) };
+  return {
+    rpcUrl: `http://127.0.0.1:${port}`,
+    chainId,
+    pid: child.pid!,
+    privateKeys,
+    stop: () => stop(child),
+  };
 }
 
 function listening(child: ChildProcess): Promise<void> {

@@ -48,7 +48,8 @@ export async function deployAll(signer: Signer): Promise<Deployment> {
  */
 export async function assertDeployed(provider: Provider, deployment: Deployment): Promise<void> {
   const chainId = Number((await provider.getNetwork()).chainId);
-  if (chainId !== deployment.chainId) throw new ChainMismatch('chain id', String(deployment.chainId), String(chainId));
+  if (chainId !== deployment.chainId)
+    throw new ChainMismatch('chain id', String(deployment.chainId), String(chainId));
   const contracts = [
     ['Groth16Verifier', deployment.verifier],
     ['ModelRegistry', deployment.registry],
@@ -58,7 +59,11 @@ export async function assertDeployed(provider: Provider, deployment: Deployment)
   for (const [name, address] of contracts) {
     const code = await provider.getCode(address);
     if (!sameCode(artifact(name).runtimeBytecode, code)) {
-      throw new ChainMismatch(`code of ${name} at ${address}`, keccak256(artifact(name).runtimeBytecode), keccak256(code));
+      throw new ChainMismatch(
+        `code of ${name} at ${address}`,
+        keccak256(artifact(name).runtimeBytecode),
+        keccak256(code),
+      );
     }
   }
   for (const [name, address] of contracts.slice(1)) {

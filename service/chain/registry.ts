@@ -63,7 +63,12 @@ export async function registerModel(
     : await named('registerModel', async () => {
         const sent = await registry.getFunction('registerModel')(identity, vkBytes);
         const receipt = await sent.wait();
-        return { modelId, transactionHash: String(receipt.hash), gasUsed: receipt.gasUsed as bigint, already };
+        return {
+          modelId,
+          transactionHash: String(receipt.hash),
+          gasUsed: receipt.gasUsed as bigint,
+          already,
+        };
       });
   if (listing !== undefined) await listModel(signer, deployment, modelId, listing);
   return registration;
@@ -76,15 +81,25 @@ export async function listModel(
   { priceHintWei, agreementPpm, uri }: Listing,
 ): Promise<void> {
   await named('list', async () => {
-    const sent = await registryOf(signer, deployment).getFunction('list')(modelId, priceHintWei, agreementPpm, uri);
+    const sent = await registryOf(signer, deployment).getFunction('list')(
+      modelId,
+      priceHintWei,
+      agreementPpm,
+      uri,
+    );
     await sent.wait();
   });
 }
 
-export async function readModel(provider: Provider, deployment: Deployment, modelId: string): Promise<RegisteredModel> {
+export async function readModel(
+  provider: Provider,
+  deployment: Deployment,
+  modelId: string,
+): Promise<RegisteredModel> {
   const registry = registryOf(provider, deployment);
   const status = statuses[Number(await registry.getFunction('statusOf')(modelId))]!;
-  if (status === 'unknown') return { modelId, status, setupClass: 0, vkPointer: undefined, vkHash: undefined };
+  if (status === 'unknown')
+    return { modelId, status, setupClass: 0, vkPointer: undefined, vkHash: undefined };
   const setupClass = Number(await registry.getFunction('setupClassOf')(modelId));
   if (status === 'frozen') return { modelId, status, setupClass, vkPointer: undefined, vkHash: undefined };
   const [vkPointer, vkHash] = await registry.getFunction('keyOf')(modelId);
@@ -104,10 +119,16 @@ export async function verifyOnChain(
 ): Promise<true> {
   const model = await readModel(provider, deployment, modelId);
   if (model.status !== 'active') {
-    throw new ChainRefused(model.status === 'frozen' ? 'FrozenModel' : 'UnknownModel', [modelId], 'verifyOnChain');
+    throw new ChainRefused(
+      model.status === 'frozen' ? 'FrozenModel' : 'UnknownModel',
+      [modelId],
+      'verifyOnChain',
+    );
   }
   const verifier = new Contract(deployment.verifier, artifact('Groth16Verifier').abi, provider);
-  await named('verify', () => verifier.getFunction('verify')(model.vkPointer, model.vkHash, words(proof), signals));
+  await named('verify', () =>
+    verifier.getFunction('verify')(model.vkPointer, model.vkHash, words(proof), signals),
+  );
   return true;
 }
 

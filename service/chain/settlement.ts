@@ -53,20 +53,36 @@ export interface SettledWithGas extends Settled {
 const requestTag = id('verinfer/request/v1');
 
 /** The request id that goes into the context: Settlement.requestIdOf. */
-export function requestIdOf({ requester, nonce, modelId, deadline }: Omit<SettlementTerms, 'operator' | 'payee'>): string {
+export function requestIdOf({
+  requester,
+  nonce,
+  modelId,
+  deadline,
+}: Omit<SettlementTerms, 'operator' | 'payee'>): string {
   const types = ['bytes32', 'address', 'uint256', 'bytes32', 'uint256'];
-  return keccak256(AbiCoder.defaultAbiCoder().encode(types, [requestTag, requester, nonce, modelId, deadline]));
+  return keccak256(
+    AbiCoder.defaultAbiCoder().encode(types, [requestTag, requester, nonce, modelId, deadline]),
+  );
 }
 
 const abi = (): Interface => new Interface(artifact('Settlement').abi);
-const argument = (call: SettlementCall): unknown => ({ ...call, proof: words(call.proof), signals: [...call.signals] });
+const argument = (call: SettlementCall): unknown => ({
+  ...call,
+  proof: words(call.proof),
+  signals: [...call.signals],
+});
 
-export const encodeSettle = (call: SettlementCall): string => abi().encodeFunctionData('settle', [argument(call)]);
+export const encodeSettle = (call: SettlementCall): string =>
+  abi().encodeFunctionData('settle', [argument(call)]);
 export const encodeSettleBatch = (calls: readonly SettlementCall[]): string =>
   abi().encodeFunctionData('settleBatch', [calls.map(argument)]);
 
 /** Estimates, sends and waits for one block. Rejects with ChainRefused before anything is sent when it would revert. */
-export async function settle(signer: Signer, deployment: Deployment, call: SettlementCall): Promise<SettledWithGas> {
+export async function settle(
+  signer: Signer,
+  deployment: Deployment,
+  call: SettlementCall,
+): Promise<SettledWithGas> {
   const receipt = await send(signer, deployment, encodeSettle(call), 'settle');
   const [settled] = settlementsIn(receipt);
   if (settled === undefined) throw new ChainRefused('Unknown', [], 'settle');
@@ -83,7 +99,12 @@ export async function settleBatch(
   return { settled: settlementsIn(receipt), gasUsed: receipt.gasUsed };
 }
 
-async function send(signer: Signer, { settlement }: Deployment, data: string, where: string): Promise<TransactionReceipt> {
+async function send(
+  signer: Signer,
+  { settlement }: Deployment,
+  data: string,
+  where: string,
+): Promise<TransactionReceipt> {
   return named(where, async () => {
     // The verifier wants its floor of gas before each precompile: half as much again as it will use.
     const gasLimit = ((await signer.estimateGas({ to: settlement, data })) * 3n) / 2n;

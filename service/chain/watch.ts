@@ -27,7 +27,11 @@ export interface WatchOptions {
 const spanBlocks = 2_000;
 
 /** Resolves when `signal` aborts. Errors of the callbacks are passed on; those of the RPC go to onError. */
-export async function watchSettlements(provider: JsonRpcApiProvider, deployment: Deployment, options: WatchOptions): Promise<void> {
+export async function watchSettlements(
+  provider: JsonRpcApiProvider,
+  deployment: Deployment,
+  options: WatchOptions,
+): Promise<void> {
   const topic = new Interface(artifact('Settlement').abi).getEvent('InferenceSettled')!.topicHash;
   /** Reported and not final, by block hash and log index. */
   const open = new Map<string, Settled>();

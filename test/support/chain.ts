@@ -83,11 +83,29 @@ const abi = AbiCoder.defaultAbiCoder();
 
 /** docs/architecture.md, written out a second time. */
 export function modelIdOf(identity: ModelIdentity): string {
-  const { modelHash, circuitHash, setupClass, contributorCount, transcriptDigest, compilerVersion, manifestDigest } = identity;
+  const {
+    modelHash,
+    circuitHash,
+    setupClass,
+    contributorCount,
+    transcriptDigest,
+    compilerVersion,
+    manifestDigest,
+  } = identity;
   return keccak256(
     abi.encode(
       ['bytes32', 'bytes32', 'bytes32', 'bytes32', 'uint8', 'uint16', 'bytes32', 'bytes32', 'bytes32'],
-      [id('verinfer/model/v1'), modelHash, circuitHash, identity.vkHash, setupClass, contributorCount, transcriptDigest, compilerVersion, manifestDigest],
+      [
+        id('verinfer/model/v1'),
+        modelHash,
+        circuitHash,
+        identity.vkHash,
+        setupClass,
+        contributorCount,
+        transcriptDigest,
+        compilerVersion,
+        manifestDigest,
+      ],
     ),
   );
 }
@@ -107,8 +125,30 @@ export interface ContextTerms {
 export function contextOf(terms: ContextTerms): bigint {
   const { chainId, contract, requestId, modelId, operator, payee, deadline } = terms;
   const encoded = abi.encode(
-    ['bytes32', 'uint256', 'uint256', 'address', 'bytes32', 'bytes32', 'bytes32', 'address', 'address', 'uint256'],
-    [id('verinfer/settlement/v1'), 1, chainId, contract, requestId, modelId, terms.vkHash, operator, payee, deadline],
+    [
+      'bytes32',
+      'uint256',
+      'uint256',
+      'address',
+      'bytes32',
+      'bytes32',
+      'bytes32',
+      'address',
+      'address',
+      'uint256',
+    ],
+    [
+      id('verinfer/settlement/v1'),
+      1,
+      chainId,
+      contract,
+      requestId,
+      modelId,
+      terms.vkHash,
+      operator,
+      payee,
+      deadline,
+    ],
   );
   return BigInt(keccak256(encoded)) >> 8n;
 }
@@ -122,7 +162,13 @@ export function provenCall(
 ): SettlementCall {
   const { chainId, settlement } = deployment;
   const all = { ...terms, modelId: model.modelId };
-  const context = contextOf({ ...all, chainId, contract: settlement, requestId: requestIdOf(all), vkHash: model.identity.vkHash });
+  const context = contextOf({
+    ...all,
+    chainId,
+    contract: settlement,
+    requestId: requestIdOf(all),
+    vkHash: model.identity.vkHash,
+  });
   return { ...all, signals, proof: encodeProof(model.prove([context, ...signals])) };
 }
 

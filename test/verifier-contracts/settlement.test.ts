@@ -1,8 +1,23 @@
 import test from 'ava';
 import { isVerdictOnProof, ChainRefused } from '../../service/chain/errors.js';
 import { verifyOnChain } from '../../service/chain/registry.js';
-import { findSettlement, isSettled, requestIdOf, settle, settleBatch, type SettlementCall } from '../../service/chain/settlement.js';
-import { contextOf, farDeadline, provenCall, registered, startChain, type Chain, type TestModel } from '../support/chain.js';
+import {
+  findSettlement,
+  isSettled,
+  requestIdOf,
+  settle,
+  settleBatch,
+  type SettlementCall,
+} from '../../service/chain/settlement.js';
+import {
+  contextOf,
+  farDeadline,
+  provenCall,
+  registered,
+  startChain,
+  type Chain,
+  type TestModel,
+} from '../support/chain.js';
 
 let chain: Chain;
 let model: TestModel;
@@ -13,7 +28,10 @@ test.before(async () => {
 test.after.always(() => chain?.stop());
 
 let nonce = 0n;
-const call = (signals: bigint[] = [7n << 240n, 1n << 247n], change: Partial<SettlementCall> = {}): SettlementCall => {
+const call = (
+  signals: bigint[] = [7n << 240n, 1n << 247n],
+  change: Partial<SettlementCall> = {},
+): SettlementCall => {
   const [, operator, payee, requester] = chain.addresses as [string, string, string, string];
   const terms = { requester, nonce: ++nonce, operator, payee, deadline: farDeadline, ...change };
   return provenCall(chain, model, terms, signals);
@@ -35,7 +53,10 @@ test.serial('a proven inference settles once, whoever submits it', async (t) => 
   t.is(settled.payee, chain.addresses[2]);
   t.deepEqual([...settled.signals], [...inference.signals]);
   t.true(await isSettled(chain.provider, chain.deployment, inference));
-  t.is((await findSettlement(chain.provider, chain.deployment, settled.requestId))?.transactionHash, settled.transactionHash);
+  t.is(
+    (await findSettlement(chain.provider, chain.deployment, settled.requestId))?.transactionHash,
+    settled.transactionHash,
+  );
   t.is(await refused(settle(chain.accounts[1]!, chain.deployment, inference)), 'AlreadySettled');
   t.log(`gas ${settled.gasUsed}`);
 });
@@ -53,7 +74,11 @@ test.serial('every bound value is bound: another one makes the same proof worthl
     { signals: [inference.signals[0]! + 1n, inference.signals[1]!] },
   ];
   for (const change of changes) {
-    t.is(await refused(settle(chain.accounts[0]!, chain.deployment, { ...inference, ...change })), 'ProofRejected', JSON.stringify(Object.keys(change)));
+    t.is(
+      await refused(settle(chain.accounts[0]!, chain.deployment, { ...inference, ...change })),
+      'ProofRejected',
+      JSON.stringify(Object.keys(change)),
+    );
   }
   await settle(chain.accounts[0]!, chain.deployment, inference);
 });
@@ -62,7 +87,10 @@ test.serial('a batch skips what is settled and what is out of time', async (t) =
   const inferences = [call(), call(), call([1n, 2n], { deadline: 1n }), call()];
   await settle(chain.accounts[0]!, chain.deployment, inferences[1]!);
   const { settled, gasUsed } = await settleBatch(chain.accounts[0]!, chain.deployment, inferences);
-  t.deepEqual(settled.map(({ requestId }) => requestId), [inferences[0]!, inferences[3]!].map(requestIdOf));
+  t.deepEqual(
+    settled.map(({ requestId }) => requestId),
+    [inferences[0]!, inferences[3]!].map(requestIdOf),
+  );
   t.is(await refused(settleBatch(chain.accounts[0]!, chain.deployment, inferences)), 'NothingToSettle');
   t.log(`gas ${gasUsed}`);
 });
@@ -70,13 +98,23 @@ test.serial('a batch skips what is settled and what is out of time', async (t) =
 test.serial('one bad proof sinks a batch, and names nobody', async (t) => {
   const inferences = [call(), call(), call()];
   const bad = { ...inferences[1]!, proof: inferences[0]!.proof };
-  t.is(await refused(settleBatch(chain.accounts[0]!, chain.deployment, [inferences[0]!, bad, inferences[2]!])), 'ProofRejected');
+  t.is(
+    await refused(settleBatch(chain.accounts[0]!, chain.deployment, [inferences[0]!, bad, inferences[2]!])),
+    'ProofRejected',
+  );
 });
 
 test.serial('a batch of two models in one call', async (t) => {
   const second = await registered(chain, 5, 'settlement/second');
-  const terms = { requester: chain.addresses[3]!, operator: chain.addresses[1]!, payee: chain.addresses[2]!, deadline: farDeadline };
-  const others = [1n, 2n].map((i) => provenCall(chain, second, { ...terms, nonce: (9n << 8n) + i }, [i, 2n, 3n, 4n]));
+  const terms = {
+    requester: chain.addresses[3]!,
+    operator: chain.addresses[1]!,
+    payee: chain.addresses[2]!,
+    deadline: farDeadline,
+  };
+  const others = [1n, 2n].map((i) =>
+    provenCall(chain, second, { ...terms, nonce: (9n << 8n) + i }, [i, 2n, 3n, 4n]),
+  );
   const { settled } = await settleBatch(chain.accounts[0]!, chain.deployment, [call(), call(), ...others]);
   t.is(settled.length, 4);
 });
@@ -84,11 +122,27 @@ test.serial('a batch of two models in one call', async (t) => {
 test.serial('verifyOnChain accepts with the context, and tells a verdict from a failure', async (t) => {
   const { chainId, settlement } = chain.deployment;
   const inference = call();
-  const context = contextOf({ ...inference, chainId, contract: settlement, requestId: requestIdOf(inference), vkHash: model.identity.vkHash });
+  const context = contextOf({
+    ...inference,
+    chainId,
+    contract: settlement,
+    requestId: requestIdOf(inference),
+    vkHash: model.identity.vkHash,
+  });
   const signals = [context, ...inference.signals];
   t.true(await verifyOnChain(chain.provider, chain.deployment, model.modelId, signals, inference.proof));
-  const error = await t.throwsAsync(verifyOnChain(chain.provider, chain.deployment, model.modelId, [0n, ...inference.signals], inference.proof));
+  const error = await t.throwsAsync(
+    verifyOnChain(
+      chain.provider,
+      chain.deployment,
+      model.modelId,
+      [0n, ...inference.signals],
+      inference.proof,
+    ),
+  );
   t.true(isVerdictOnProof(error));
-  const unknown = await t.throwsAsync(verifyOnChain(chain.provider, chain.deployment, `0x${'1'.repeat(64)}`, signals, inference.proof));
+  const unknown = await t.throwsAsync(
+    verifyOnChain(chain.provider, chain.deployment, `0x${'1'.repeat(64)}`, signals, inference.proof),
+  );
   t.false(isVerdictOnProof(unknown));
 });
