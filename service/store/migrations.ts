@@ -155,6 +155,9 @@ const steps: readonly string[] = [
     beat_at timestamptz not null default now()
   );
 
+  -- What the processes of one installation agree on: the chain's deployment, the signer's address.
+  create table shared_facts (name text primary key, value jsonb not null, changed_at timestamptz not null default now());
+
   -- The virtual time of the job that was started last; one row.
   create table fair_clock (now_ticket bigint not null);
   insert into fair_clock values (0);
