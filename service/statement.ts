@@ -1,0 +1,43 @@
+/** The context an inference is proven for: every field of `ctx`, as the text that requests, receipts and jobs carry. */
+import { randomBytes } from 'node:crypto';
+import type { ModelDescription } from './model-description.js';
+
+export interface Statement {
+  readonly domainTag: 'verinfer/settlement/v1' | 'verinfer/offline/v1';
+  readonly chainId: string;
+  readonly contract: string;
+  readonly requestId: string;
+  readonly modelId: string;
+  readonly vkHash: string;
+  readonly operator: string;
+  readonly payee: string;
+  readonly deadline: string;
+}
+
+/** What the signer shares about its chain; see shared_facts. */
+export interface ChainFacts {
+  readonly chainId: number;
+  readonly verifier: string;
+  readonly registry: string;
+  readonly settlement: string;
+  readonly market: string;
+  readonly operator: string;
+  readonly payee: string;
+}
+
+export const zeroAddress = `0x${'00'.repeat(20)}`;
+
+/** A proof for no chain: the client's 32-byte nonce is the request id. */
+export function offlineStatement(model: ModelDescription, nonce: string | undefined): Statement {
+  return {
+    domainTag: 'verinfer/offline/v1',
+    chainId: '0',
+    contract: zeroAddress,
+    requestId: nonce ?? `0x${randomBytes(32).toString('hex')}`,
+    modelId: model.modelId,
+    vkHash: model.identity.vkHash,
+    operator: zeroAddress,
+    payee: zeroAddress,
+    deadline: '0',
+  };
+}
