@@ -8,7 +8,7 @@ import { folderOf } from '../model-folder.js';
 import { operation, type Caller, type Operation } from '../operation.js';
 import { model, modelDetail, modelRef, page } from '../schemas.js';
 import { freezeModel, listModels, type ModelRow } from '../store/models.js';
-import { setupSentence } from '../setup-sentence.js';
+import { trustStatements } from '../trust.js';
 
 const params = z.strictObject({ modelId: modelRef });
 
@@ -54,7 +54,7 @@ function summary(row: ModelRow, caller: Caller): object {
   const d = row.description;
   return {
     id: row.id, name: row.name, owned: row.tenantId === caller.tenantId, frozen: row.frozenAt !== null, createdAt: row.createdAt.toISOString(),
-    setup: { class: d.identity.setupClass, contributorCount: d.identity.contributorCount, warning: setupSentence(d.identity) },
+    setup: { class: d.identity.setupClass, contributorCount: d.identity.contributorCount, warning: trustStatements(d.identity).find(({ applies }) => applies)!.sentence },
     inputs: d.inputs, outputs: d.outputs, inputMode: d.inputMode, outputMode: d.outputMode, rowCount: d.rowCount, units: unitsOf(d),
   };
 }

@@ -43,6 +43,11 @@ export async function reapHosts(
   return rows.map((row) => row.id);
 }
 
+/** For a worker that broke in a process that lives on. */
+export async function unlockWorkers(pool: Pool, workerIds: readonly string[]): Promise<void> {
+  await pool.query('select graphile_worker.force_unlock_workers($1)', [workerIds]);
+}
+
 export interface HostRow {
   readonly id: string;
   readonly kind: HostKind;
@@ -76,6 +81,11 @@ export async function repairQueue(pool: Pool): Promise<{ requeued: number }> {
      )
      select count(*)::int as requeued from added`,
   );
+  // A job that failed for a passing reason waits at most this long, however often it was tried.
+  await pool.query(
+    `select graphile_worker.reschedule_jobs(array(
+       select id from graphile_worker.jobs where task_identifier in ('prove', 'settle') and locked_at is null and run_at > now() + interval '15 seconds' limit 1000
+     ), run_at := now())`);
   return rows[0]!;
 }
 

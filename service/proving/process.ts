@@ -1,0 +1,44 @@
+/**
+ * The prover process: a Piscina pool of proving threads, alone in a process, because a fault in native code or memory
+ * outside V8 takes the whole process and nothing inside can stop it. The host (host.ts) watches it from outside.
+ */
+import { setPriority } from 'node:os';
+import { MessageChannel } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import type { FromProcess, Loaded, Proven, Refused, ToProcess } from './protocol.js';
+
+const [threadModule, threadCount] = process.argv.slice(2);
+if (!process.send || !threadModule) throw new Error('prover process: is started by the prover host, not by hand');
+
+// Answers go before proofs on a full machine.
+setPriority(10);
+
+const pool = new Piscina({
+  filename: threadModule,
+  minThreads: Number(threadCount),
+  maxThreads: Number(threadCount),
+  idleTimeout: Infinity,
+  // snarkjs' web-worker crashes on import in a worker thread without this.
+  workerData: {},
+});
+
+const tell = (message: FromProcess): void => void process.send!(message);
+
+process.on('message', (message: ToProcess) => void run(message));
+process.once('disconnect', () => process.exit(0));
+tell({ type: 'ready' });
+
+async function run({ taskId, task }: ToProcess): Promise<void> {
+  const { port1, port2 } = new MessageChannel();
+  port1.on('message', (news: { stage: string; wallMs: number } | 'started') => {
+    tell(news === 'started' ? { type: 'started', taskId } : { type: 'stage', taskId, ...news });
+  });
+  try {
+    const result = (await pool.run({ task, port: port2 }, { transferList: [port2] })) as Proven | Refused | Loaded;
+    tell({ type: 'result', taskId, result });
+  } catch (error) {
+    tell({ type: 'lost', taskId, detail: (error as Error).message });
+  } finally {
+    port1.close();
+  }
+}
