@@ -28,7 +28,10 @@ export class EventHub {
 
   private async connect(): Promise<void> {
     while (!this.closed) {
-      const client = new pg.Client({ connectionString: this.databaseUrl, application_name: 'verinfer events' });
+      const client = new pg.Client({
+        connectionString: this.databaseUrl,
+        application_name: 'verinfer events',
+      });
       client.on('error', () => undefined);
       try {
         await client.connect();

@@ -19,7 +19,10 @@ export interface InferenceParts {
   readonly queue: AcceptQueue;
   readonly retentionMs: number;
   /** The statement for a settlement on chain; throws Problem 'settlement-unavailable'. */
-  readonly chainStatement: (model: ModelDescription, request: InferenceRequest) => Promise<{ statement: Statement; terms: object }>;
+  readonly chainStatement: (
+    model: ModelDescription,
+    request: InferenceRequest,
+  ) => Promise<{ statement: Statement; terms: object }>;
   readonly observeAnswer: (seconds: number) => void;
 }
 
@@ -39,7 +42,8 @@ export interface Submission {
 }
 
 /** Cost units of one proof: thousands of rows, at least one. */
-export const unitsOf = (model: Pick<ModelDescription, 'rowCount'>): number => Math.max(1, Math.ceil(model.rowCount / 1000));
+export const unitsOf = (model: Pick<ModelDescription, 'rowCount'>): number =>
+  Math.max(1, Math.ceil(model.rowCount / 1000));
 
 /**
  * Runs the model and stores the inference with its job, durably, before it resolves. Throws Problem before anything is
@@ -67,7 +71,9 @@ export async function submitInference(parts: InferenceParts, submission: Submiss
     tenantId: caller.tenantId,
     modelId: model.id,
     ...(submission.batchId ? { batchId: submission.batchId } : {}),
-    ...(submission.idempotencyKey ? { idempotencyKey: submission.idempotencyKey, bodyDigest: submission.bodyDigest } : {}),
+    ...(submission.idempotencyKey
+      ? { idempotencyKey: submission.idempotencyKey, bodyDigest: submission.bodyDigest }
+      : {}),
     settlement: request.settlement,
     units: unitsOf(model.description),
     retentionMs: Math.min(request.retentionMs ?? parts.retentionMs, parts.retentionMs),
@@ -82,23 +88,43 @@ export async function submitInference(parts: InferenceParts, submission: Submiss
   if (outcome.outcome === 'duplicate') return replay(parts, caller, outcome.resourceId);
   if (outcome.outcome !== 'accepted') throw refusalOf(outcome.outcome);
   const row: InferenceRow = {
-    id, tenantId: caller.tenantId, modelId: model.id, batchId: submission.batchId ?? null, state: 'answered', settlement: request.settlement,
-    units: unitsOf(model.description), request: stored, outputs: { tensors: outputs }, timings: { answer: round(answerMs) }, settled: null, error: null,
-    createdAt: now, provingAt: null, provenAt: null, submittedAt: null, settledAt: null, failedAt: null,
+    id,
+    tenantId: caller.tenantId,
+    modelId: model.id,
+    batchId: submission.batchId ?? null,
+    state: 'answered',
+    settlement: request.settlement,
+    units: unitsOf(model.description),
+    request: stored,
+    outputs: { tensors: outputs },
+    timings: { answer: round(answerMs) },
+    settled: null,
+    error: null,
+    createdAt: now,
+    provingAt: null,
+    provenAt: null,
+    submittedAt: null,
+    settledAt: null,
+    failedAt: null,
   };
   return { row, salt, replayed: false };
 }
 
 async function replay(parts: InferenceParts, caller: Caller, id: string): Promise<Accepted> {
   const row = await readInference(parts.pool, caller.tenantId, id);
-  if (!row) throw new Problem('idempotency-mismatch', 'this Idempotency-Key belongs to another kind of request');
+  if (!row)
+    throw new Problem('idempotency-mismatch', 'this Idempotency-Key belongs to another kind of request');
   const salt = await readSalt(parts.pool, id);
   return { row, salt: salt ? `0x${salt.toString('hex')}` : undefined, replayed: true };
 }
 
 export function refusalOf(outcome: 'mismatch' | 'quota' | 'full'): Problem {
-  if (outcome === 'mismatch') return new Problem('idempotency-mismatch', 'the same Idempotency-Key came with another body');
-  if (outcome === 'quota') return new Problem('quota-exhausted', 'the cost units of today are used up', [], { 'Retry-After': String(secondsToMidnight()) });
+  if (outcome === 'mismatch')
+    return new Problem('idempotency-mismatch', 'the same Idempotency-Key came with another body');
+  if (outcome === 'quota')
+    return new Problem('quota-exhausted', 'the cost units of today are used up', [], {
+      'Retry-After': String(secondsToMidnight()),
+    });
   return new Problem('queue-full', 'finish or cancel some inferences first', [], { 'Retry-After': '10' });
 }
 
@@ -108,23 +134,40 @@ function secondsToMidnight(): number {
 
 function checkSetupClass(model: ModelDescription, request: InferenceRequest): void {
   if (request.minimumSetupClass === 'ceremony' && model.identity.setupClass !== 'ceremony')
-    throw new Problem('setup-too-weak', 'Whoever ran this setup can forge proofs for this model. Do not use for value.',
-      [{ field: 'body.minimumSetupClass', expected: model.identity.setupClass, got: 'ceremony' }]);
+    throw new Problem(
+      'setup-too-weak',
+      'Whoever ran this setup can forge proofs for this model. Do not use for value.',
+      [{ field: 'body.minimumSetupClass', expected: model.identity.setupClass, got: 'ceremony' }],
+    );
 }
 
-export function readInputs(model: ModelDescription, request: Pick<InferenceRequest, 'input' | 'inputs'>): Map<string, TensorValues> {
+export function readInputs(
+  model: ModelDescription,
+  request: Pick<InferenceRequest, 'input' | 'inputs'>,
+): Map<string, TensorValues> {
   const given = request.inputs ?? {};
   if (request.input !== undefined && (request.inputs !== undefined || model.inputs.length !== 1))
-    throw badInput('body.input', `"inputs" with ${model.inputs.map(({ name }) => name).join(', ')}`, '"input"');
+    throw badInput(
+      'body.input',
+      `"inputs" with ${model.inputs.map(({ name }) => name).join(', ')}`,
+      '"input"',
+    );
   const values = new Map<string, TensorValues>();
   for (const spec of model.inputs) {
     const field = request.input ? 'body.input' : `body.inputs.${spec.name}`;
-    const body: TensorBody | undefined = request.input ?? (Object.hasOwn(given, spec.name) ? given[spec.name] : undefined);
-    if (!body) throw badInput(request.inputs ? field : 'body.input', `${spec.dtype}[${spec.shape.join(', ')}]`, 'nothing');
+    const body: TensorBody | undefined =
+      request.input ?? (Object.hasOwn(given, spec.name) ? given[spec.name] : undefined);
+    if (!body)
+      throw badInput(
+        request.inputs ? field : 'body.input',
+        `${spec.dtype}[${spec.shape.join(', ')}]`,
+        'nothing',
+      );
     values.set(spec.name, readTensor(spec, body, field));
   }
   const unknown = Object.keys(given).find((name) => !values.has(name));
-  if (unknown !== undefined) throw badInput(`body.inputs.${unknown.slice(0, 64)}`, 'an input of the model', 'an unknown name');
+  if (unknown !== undefined)
+    throw badInput(`body.inputs.${unknown.slice(0, 64)}`, 'an input of the model', 'an unknown name');
   return values;
 }
 
@@ -134,24 +177,41 @@ const badInput = (field: string, expected: string, got: string): Problem =>
 function outputJson(model: ModelDescription, tensor: OutputTensor): object {
   const spec = model.outputs.find(({ name }) => name === tensor.name);
   const shape = [...tensor.shape].map(Number);
-  return { name: tensor.name, dtype: spec?.dtype ?? tensor.dtype, shape, data: Array.from(tensor.values as ArrayLike<number | bigint>, Number), proven: spec !== undefined };
+  return {
+    name: tensor.name,
+    dtype: spec?.dtype ?? tensor.dtype,
+    shape,
+    data: Array.from(tensor.values as ArrayLike<number | bigint>, Number),
+    proven: spec !== undefined,
+  };
 }
 
 export const round = (milliseconds: number): number => Math.round(milliseconds * 1000) / 1000;
 
 /** Whether nothing more will happen to it. */
 export function isOver(row: Pick<InferenceRow, 'state' | 'settlement'>): boolean {
-  return row.state === 'settled' || row.state === 'failed' || (row.state === 'proven' && row.settlement === 'none');
+  return (
+    row.state === 'settled' || row.state === 'failed' || (row.state === 'proven' && row.settlement === 'none')
+  );
 }
 
 export function inferenceJson(row: InferenceRow, salt?: string): object {
   const request = row.request as { statement: Statement };
   return {
-    id: row.id, modelId: row.modelId, batchId: row.batchId, state: row.state, settlement: row.settlement,
+    id: row.id,
+    modelId: row.modelId,
+    batchId: row.batchId,
+    state: row.state,
+    settlement: row.settlement,
     outputs: (row.outputs as { tensors: unknown[] }).tensors,
     statement: request.statement,
     ...(salt ? { salt } : {}),
-    units: row.units, timings: row.timings, settled: row.settled, error: row.error,
-    createdAt: row.createdAt.toISOString(), provenAt: row.provenAt?.toISOString() ?? null, settledAt: row.settledAt?.toISOString() ?? null,
+    units: row.units,
+    timings: row.timings,
+    settled: row.settled,
+    error: row.error,
+    createdAt: row.createdAt.toISOString(),
+    provenAt: row.provenAt?.toISOString() ?? null,
+    settledAt: row.settledAt?.toISOString() ?? null,
   };
 }

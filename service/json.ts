@@ -33,10 +33,18 @@ export function parseJson(bytes: Uint8Array, limits: JsonLimits = jsonLimits): u
 }
 
 function refuse(offset: number, expected: string, got: string): Problem {
-  return new Problem('invalid-json', `body at ${offset}: must be ${expected}, got ${got}`, [{ field: `body@${offset}`, expected, got }]);
+  return new Problem('invalid-json', `body at ${offset}: must be ${expected}, got ${got}`, [
+    { field: `body@${offset}`, expected, got },
+  ]);
 }
 
-const quote = 0x22, backslash = 0x5c, openObject = 0x7b, closeObject = 0x7d, openArray = 0x5b, closeArray = 0x5d, colon = 0x3a;
+const quote = 0x22,
+  backslash = 0x5c,
+  openObject = 0x7b,
+  closeObject = 0x7d,
+  openArray = 0x5b,
+  closeArray = 0x5d,
+  colon = 0x3a;
 
 function scan(text: string, limits: JsonLimits): void {
   // One entry per open bracket: the keys seen so far in an object, null in an array.
@@ -80,7 +88,8 @@ function isKey(text: string, end: number): boolean {
 
 function addKey(keys: Set<string>, text: string, start: number, end: number): void {
   const key = decodeString(text, start, end);
-  if (key === '__proto__' || key === 'constructor' || key === 'prototype') throw refuse(start, 'an ordinary key', key);
+  if (key === '__proto__' || key === 'constructor' || key === 'prototype')
+    throw refuse(start, 'an ordinary key', key);
   if (keys.has(key)) throw refuse(start, 'distinct keys', 'a key twice');
   keys.add(key);
 }
@@ -115,11 +124,14 @@ function numberEnd(text: string, start: number, maxLength: number): number {
     const c = text.charCodeAt(i);
     if (c === 0x2e || c === 0x65 || c === 0x45) isInteger = false;
     else if (c !== 0x2d && c !== 0x2b && (c < 0x30 || c > 0x39)) break;
-    if (i - start >= maxLength) throw refuse(start, `a number of at most ${maxLength} characters`, 'a longer one');
+    if (i - start >= maxLength)
+      throw refuse(start, `a number of at most ${maxLength} characters`, 'a longer one');
   }
   if (i - start < 16 && isInteger) return i;
   const value = Number(text.slice(start, i));
-  if (!Number.isFinite(value)) throw refuse(start, 'a finite number', text.slice(start, Math.min(i, start + 24)));
-  if (isInteger && !Number.isSafeInteger(value)) throw refuse(start, 'an integer within 2^53, or a string', text.slice(start, Math.min(i, start + 24)));
+  if (!Number.isFinite(value))
+    throw refuse(start, 'a finite number', text.slice(start, Math.min(i, start + 24)));
+  if (isInteger && !Number.isSafeInteger(value))
+    throw refuse(start, 'an integer within 2^53, or a string', text.slice(start, Math.min(i, start + 24)));
   return i;
 }

@@ -27,7 +27,11 @@ export async function createKey(pool: Pool, key: NewKey): Promise<{ id: string; 
 }
 
 /** A new secret with the old key's rights; the old one works for `graceMs` more. Null: no such key. */
-export async function rotateKey(pool: Pool, id: string, graceMs: number): Promise<{ id: string; text: string } | null> {
+export async function rotateKey(
+  pool: Pool,
+  id: string,
+  graceMs: number,
+): Promise<{ id: string; text: string } | null> {
   const old = await readKey(pool, id);
   if (!old || old.revokedAt) return null;
   const made = await createKey(pool, { ...old, scopes: old.scopes as Scope[] });
@@ -41,7 +45,10 @@ const nobody = Buffer.alloc(32);
 /** Authenticates `Authorization: Bearer vk_…`. Rows are kept for a second, so a revocation holds everywhere after that. */
 export class KeyRing {
   private readonly known = new Map<string, { row: KeyRow | null; until: number }>();
-  constructor(private readonly pool: Pool, private readonly requireKeys: boolean) {}
+  constructor(
+    private readonly pool: Pool,
+    private readonly requireKeys: boolean,
+  ) {}
 
   readonly authenticate = async (authorization: string | undefined): Promise<Caller> => {
     if (authorization === undefined && !this.requireKeys) return development;
@@ -51,8 +58,14 @@ export class KeyRing {
     // One comparison whether the id exists or not.
     const same = timingSafeEqual(digestOf(match[2]!), row?.secretDigest ?? nobody);
     const now = new Date();
-    if (!row || !same || (row.revokedAt && row.revokedAt <= now) || (row.expiresAt && row.expiresAt <= now)) throw refused();
-    return { tenantId: row.tenantId, keyId: row.id, scopes: row.scopes as Scope[], unitsPerDay: row.unitsPerDay };
+    if (!row || !same || (row.revokedAt && row.revokedAt <= now) || (row.expiresAt && row.expiresAt <= now))
+      throw refused();
+    return {
+      tenantId: row.tenantId,
+      keyId: row.id,
+      scopes: row.scopes as Scope[],
+      unitsPerDay: row.unitsPerDay,
+    };
   };
 
   private async lookUp(id: string): Promise<KeyRow | null> {
@@ -66,5 +79,7 @@ export class KeyRing {
 }
 
 function refused(): Problem {
-  return new Problem('unauthorized', 'send Authorization: Bearer <API key>', [], { 'WWW-Authenticate': 'Bearer' });
+  return new Problem('unauthorized', 'send Authorization: Bearer <API key>', [], {
+    'WWW-Authenticate': 'Bearer',
+  });
 }

@@ -3,7 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Pool } from 'pg';
 import type { Logger } from './log.js';
-import { expiredInputs, reapHosts, registerHost, renewLease, repairQueue, type HostKind } from './store/hosts.js';
+import {
+  expiredInputs,
+  reapHosts,
+  registerHost,
+  renewLease,
+  repairQueue,
+  type HostKind,
+} from './store/hosts.js';
 import { failInference } from './store/inferences.js';
 
 export interface LeaseStatus {
@@ -58,7 +65,13 @@ export class Lease {
     const { requeued } = await repairQueue(this.pool);
     if (requeued > 0) this.log.warn({ requeued }, 'open inferences without a job were queued again');
     for (const id of await expiredInputs(this.pool))
-      await failInference(this.pool, id, null, 'input-expired', 'its private input was kept as long as retentionMs allows');
+      await failInference(
+        this.pool,
+        id,
+        null,
+        'input-expired',
+        'its private input was kept as long as retentionMs allows',
+      );
   }
 
   async stop(): Promise<void> {

@@ -44,7 +44,9 @@ export class LoadedModels {
   }
 
   private async open(row: ModelRow): Promise<Session> {
-    const origin = this.config.artifactOrigin ? { url: this.config.artifactOrigin, key: this.config.artifactKey } : undefined;
+    const origin = this.config.artifactOrigin
+      ? { url: this.config.artifactOrigin, key: this.config.artifactKey }
+      : undefined;
     const folder = await ensureFolder(this.config.modelsFolder, row.id, row.files, origin);
     return openSession(await readFile(`${folder}/executed.onnx`), row.description.inputs);
   }
@@ -65,7 +67,11 @@ export class LoadedModels {
   }
 
   async close(): Promise<void> {
-    for (const session of this.sessions.values()) await session.then((s) => s.close(), () => undefined);
+    for (const session of this.sessions.values())
+      await session.then(
+        (s) => s.close(),
+        () => undefined,
+      );
     this.sessions.clear();
   }
 }

@@ -52,5 +52,14 @@ export interface ModelDescription {
 /** SHA-256 and size of each file of the model's folder. */
 export type FileTable = Readonly<Record<string, { readonly sha256: string; readonly sizeBytes: number }>>;
 
-export const modelFiles = ['model.onnx', 'executed.onnx', 'circuit.r1cs', 'key.zkey', 'vk.json', 'manifest.json', 'identity.json', 'description.json'] as const;
+export const modelFiles = [
+  'model.onnx',
+  'executed.onnx',
+  'circuit.r1cs',
+  'key.zkey',
+  'vk.json',
+  'manifest.json',
+  'identity.json',
+  'description.json',
+] as const;
 export type ModelFile = (typeof modelFiles)[number];

@@ -58,7 +58,9 @@ export async function checkFile(folder: string, name: ModelFile, files: FileTabl
   const expected = files[name];
   const got = await sha256File(path).catch(() => null);
   if (!expected || !got || got.sha256 !== expected.sha256)
-    throw new ArtifactDamaged(`artifact ${name}: sha256 must be ${expected?.sha256 ?? 'recorded'}, got ${got?.sha256 ?? 'no file'}`);
+    throw new ArtifactDamaged(
+      `artifact ${name}: sha256 must be ${expected?.sha256 ?? 'recorded'}, got ${got?.sha256 ?? 'no file'}`,
+    );
   return path;
 }
 
@@ -71,7 +73,12 @@ export interface ArtifactOrigin {
  * Makes sure every file of the model is here and true, fetching what is missing or damaged from another API host.
  * Returns the folder. Throws ArtifactDamaged when a file can neither be trusted nor fetched.
  */
-export async function ensureFolder(modelsFolder: string, modelId: string, files: FileTable, origin: ArtifactOrigin | undefined): Promise<string> {
+export async function ensureFolder(
+  modelsFolder: string,
+  modelId: string,
+  files: FileTable,
+  origin: ArtifactOrigin | undefined,
+): Promise<string> {
   const folder = folderOf(modelsFolder, modelId);
   for (const name of modelFiles) {
     try {
@@ -84,7 +91,11 @@ export async function ensureFolder(modelsFolder: string, modelId: string, files:
   return folder;
 }
 
-async function fetchArtifact(path: string, expected: { sha256: string; sizeBytes: number }, origin: ArtifactOrigin): Promise<void> {
+async function fetchArtifact(
+  path: string,
+  expected: { sha256: string; sizeBytes: number },
+  origin: ArtifactOrigin,
+): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const partial = `${path}.${process.pid}.partial`;
   try {
@@ -93,20 +104,27 @@ async function fetchArtifact(path: string, expected: { sha256: string; sizeBytes
       redirect: 'error',
       signal: AbortSignal.timeout(600_000),
     });
-    if (!response.ok || !response.body) throw new ArtifactDamaged(`artifact ${expected.sha256}: origin must answer 200, got ${response.status}`);
+    if (!response.ok || !response.body)
+      throw new ArtifactDamaged(
+        `artifact ${expected.sha256}: origin must answer 200, got ${response.status}`,
+      );
     const hash = createHash('sha256');
     let sizeBytes = 0;
     const counted = async function* (source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
       for await (const chunk of source) {
         sizeBytes += chunk.length;
-        if (sizeBytes > expected.sizeBytes) throw new ArtifactDamaged(`artifact ${expected.sha256}: size must be ${expected.sizeBytes}, got more`);
+        if (sizeBytes > expected.sizeBytes)
+          throw new ArtifactDamaged(
+            `artifact ${expected.sha256}: size must be ${expected.sizeBytes}, got more`,
+          );
         hash.update(chunk);
         yield chunk;
       }
     };
     await pipeline(Readable.fromWeb(response.body as never), counted, createWriteStream(partial));
     const got = hash.digest('hex');
-    if (got !== expected.sha256) throw new ArtifactDamaged(`artifact: sha256 must be ${expected.sha256}, got ${got}`);
+    if (got !== expected.sha256)
+      throw new ArtifactDamaged(`artifact: sha256 must be ${expected.sha256}, got ${got}`);
     await rename(partial, path);
   } finally {
     await rm(partial, { force: true });
@@ -114,7 +132,10 @@ async function fetchArtifact(path: string, expected: { sha256: string; sizeBytes
 }
 
 /** Folders under `modelsFolder` that no id in `named` names. */
-export async function unnamedFolders(modelsFolder: string, named: ReadonlySet<string>): Promise<{ path: string; sizeBytes: number }[]> {
+export async function unnamedFolders(
+  modelsFolder: string,
+  named: ReadonlySet<string>,
+): Promise<{ path: string; sizeBytes: number }[]> {
   const found: { path: string; sizeBytes: number }[] = [];
   for (const name of await readdir(modelsFolder).catch(() => [])) {
     if (named.has(name) || !/^(0x[0-9a-f]{64}|partial-.*)$/.test(name)) continue;

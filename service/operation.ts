@@ -58,7 +58,9 @@ export interface Operation<Params = any, Query = any, Body = any> {
   /** Set for uploads: the handler reads the request stream itself. */
   readonly rawBody?: string;
   readonly acceptsIdempotencyKey?: boolean;
-  readonly replies: Readonly<Record<number, { readonly description: string; readonly schema?: z.ZodType; readonly type?: string }>>;
+  readonly replies: Readonly<
+    Record<number, { readonly description: string; readonly schema?: z.ZodType; readonly type?: string }>
+  >;
   readonly problems?: readonly ProblemCode[];
   readonly handle: Handler<Params, Query, Body>;
 }

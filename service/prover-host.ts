@@ -12,9 +12,15 @@ import { Gate } from './proving/gate.js';
 import type { ProvenTensor, Proven, ProveJob } from './proving/protocol.js';
 import { Queue } from './queue.js';
 import type { Statement } from './statement.js';
-import { claimInference, completeProof, failInference, notify, recordCrash, type Claim } from './store/inferences.js';
+import {
+  claimInference,
+  completeProof,
+  failInference,
+  notify,
+  recordCrash,
+  type Claim,
+} from './store/inferences.js';
 import { allModels, readModel, type ModelRow } from './store/models.js';
-
 
 export interface ProverHost {
   readonly id: string;
@@ -42,25 +48,44 @@ class ShuttingDown extends Error {
 
 export async function startProverHost(options: ProverHostOptions): Promise<ProverHost> {
   const { config, pool, log } = options;
-  const child = new ProverChild(options.threadModule ?? threadModuleDefault, {
-    threadCount: config.proverCount, memoryBytes: config.proverMemoryBytes, deadlineMs: config.proofTimeoutMs, recycleAfter: config.proverRecycle,
-  }, log);
+  const child = new ProverChild(
+    options.threadModule ?? threadModuleDefault,
+    {
+      threadCount: config.proverCount,
+      memoryBytes: config.proverMemoryBytes,
+      deadlineMs: config.proofTimeoutMs,
+      recycleAfter: config.proverRecycle,
+    },
+    log,
+  );
   const gate = new Gate();
   const folders = new Map<string, Promise<string>>();
   let state: 'starting' | 'ready' | 'draining' = 'starting';
   let detail: Record<string, unknown> = { engine: 'none' };
   const lease: Lease = new Lease(pool, 'prover', config.leaseMs, log, () => ({
-    state, detail: { ...detail, inFlight: child.inFlight, residentBytes: child.residentBytes, peakBytes: child.peakBytes }, workerIds: queue.workerIds,
+    state,
+    detail: {
+      ...detail,
+      inFlight: child.inFlight,
+      residentBytes: child.residentBytes,
+      peakBytes: child.peakBytes,
+    },
+    workerIds: queue.workerIds,
   }));
   const queue: Queue = new Queue({
-    pool, log, hostId: lease.id, slots: config.proverCount + 1,
+    pool,
+    log,
+    hostId: lease.id,
+    slots: config.proverCount + 1,
     tasks: { prove: (payload) => prove((payload as { id: string }).id) },
   });
 
   const folderFor = (model: ModelRow): Promise<string> => {
     let folder = folders.get(model.id);
     if (!folder) {
-      const origin = config.artifactOrigin ? { url: config.artifactOrigin, key: config.artifactKey } : undefined;
+      const origin = config.artifactOrigin
+        ? { url: config.artifactOrigin, key: config.artifactKey }
+        : undefined;
       folder = ensureFolder(config.modelsFolder, model.id, model.files, origin);
       folders.set(model.id, folder);
       folder.catch(() => folders.delete(model.id));
@@ -72,7 +97,13 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
     const claim = await claimInference(pool, id, lease.id);
     if (!claim) return;
     if (!claim.tensors) {
-      await failInference(pool, id, claim.fence, 'input-expired', 'its private input was kept as long as retentionMs allows');
+      await failInference(
+        pool,
+        id,
+        claim.fence,
+        'input-expired',
+        'its private input was kept as long as retentionMs allows',
+      );
       return;
     }
     const model = await readModel(pool, claim.row.modelId);
@@ -82,7 +113,11 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
     for (;;) {
       if (child.closed) throw new ShuttingDown('the host is shutting down');
       const end = await gate.run(isSuspect, () =>
-        child.run({ type: 'prove', job }, (stage, wallMs) => void notify(pool, id, 'stage', { stage, wallMs }).catch(() => undefined)));
+        child.run(
+          { type: 'prove', job },
+          (stage, wallMs) => void notify(pool, id, 'stage', { stage, wallMs }).catch(() => undefined),
+        ),
+      );
       if (end.kind !== 'died') {
         await record(claim, end);
         return;
@@ -92,7 +127,15 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
       const crashes = await persist(() => recordCrash(pool, [id], end.alone));
       isSuspect = true;
       if (crashes >= crashLimit) {
-        await persist(() => failInference(pool, id, claim.fence, 'prover-crashed', `the prover process died ${crashes} times on this job alone: ${end.detail}`));
+        await persist(() =>
+          failInference(
+            pool,
+            id,
+            claim.fence,
+            'prover-crashed',
+            `the prover process died ${crashes} times on this job alone: ${end.detail}`,
+          ),
+        );
         options.onProof?.('crashed', {});
         return;
       }
@@ -101,16 +144,30 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
 
   const record = async (claim: Claim, end: Exclude<TaskEnd, { kind: 'died' }>): Promise<void> => {
     const { id } = claim.row;
-    if (end.kind === 'loaded') throw new Error('prover thread: must answer a prove task with a proof, got "loaded"');
+    if (end.kind === 'loaded')
+      throw new Error('prover thread: must answer a prove task with a proof, got "loaded"');
     if (end.kind === 'timeout')
-      await persist(() => failInference(pool, id, claim.fence, 'proof-timeout', `not proven within ${config.proofTimeoutMs} ms`));
-    else if (end.kind === 'refused') await persist(() => failInference(pool, id, claim.fence, end.code, end.detail));
+      await persist(() =>
+        failInference(
+          pool,
+          id,
+          claim.fence,
+          'proof-timeout',
+          `not proven within ${config.proofTimeoutMs} ms`,
+        ),
+      );
+    else if (end.kind === 'refused')
+      await persist(() => failInference(pool, id, claim.fence, end.code, end.detail));
     else {
       const kept = await persist(() => completeProof(pool, id, claim.fence, resultOf(claim, end)));
-      if (!kept) log.warn({ inference: id, fence: claim.fence }, 'stale result dropped: another claim came after');
+      if (!kept)
+        log.warn({ inference: id, fence: claim.fence }, 'stale result dropped: another claim came after');
     }
     options.onProof?.(end.kind, end.kind === 'proven' ? end.timings : {});
-    log.info({ inference: id, outcome: end.kind, ...(end.kind === 'proven' ? { timings: end.timings } : {}) }, 'proof ended');
+    log.info(
+      { inference: id, outcome: end.kind, ...(end.kind === 'proven' ? { timings: end.timings } : {}) },
+      'proof ended',
+    );
   };
 
   const warmUp = async (): Promise<void> => {
@@ -118,7 +175,11 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
       try {
         const folder = await folderFor(model);
         const loads = Array.from({ length: config.proverCount }, () =>
-          child.run({ type: 'load', job: { modelId: model.id, folder, files: model.files, engine: config.engine } }));
+          child.run({
+            type: 'load',
+            job: { modelId: model.id, folder, files: model.files, engine: config.engine },
+          }),
+        );
         for (const end of await Promise.all(loads))
           if (end.kind === 'loaded') detail = { engine: end.engine, reason: end.reason };
           else log.error({ model: model.id, end }, 'model not usable on this host');
@@ -181,5 +242,10 @@ function jobOf(claim: Claim, model: ModelRow, folder: string, config: Config): P
 
 function resultOf(claim: Claim, end: Proven): Parameters<typeof completeProof>[3] {
   const receipt = Buffer.from(end.receipt);
-  return { receipt, receiptDigest: createHash('sha256').update(receipt).digest(), timings: end.timings, settle: claim.row.settlement !== 'none' };
+  return {
+    receipt,
+    receiptDigest: createHash('sha256').update(receipt).digest(),
+    timings: end.timings,
+    settle: claim.row.settlement !== 'none',
+  };
 }

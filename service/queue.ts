@@ -46,7 +46,13 @@ export class Queue {
       const gaveUp = new Promise<void>((done) => void events.on('worker:fatalError', () => done()));
       try {
         const runner = await run({
-          pgPool: pool, taskList: tasks, concurrency: 1, noHandleSignals: true, pollInterval: 1000, logger: quietLogger, events,
+          pgPool: pool,
+          taskList: tasks,
+          concurrency: 1,
+          noHandleSignals: true,
+          pollInterval: 1000,
+          logger: quietLogger,
+          events,
           workerId,
         } as RunnerOptions);
         this.runners.add(runner);

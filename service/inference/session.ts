@@ -20,7 +20,10 @@ export interface Session {
 
 export const runtimeVersion: string = ort.env.versions.node ?? ort.env.versions.common;
 
-export async function openSession(executedModel: Uint8Array, inputs: readonly TensorSpec[]): Promise<Session> {
+export async function openSession(
+  executedModel: Uint8Array,
+  inputs: readonly TensorSpec[],
+): Promise<Session> {
   const session = await ort.InferenceSession.create(executedModel, {
     executionProviders: ['cpu'],
     graphOptimizationLevel: 'disabled',
@@ -33,7 +36,8 @@ export async function openSession(executedModel: Uint8Array, inputs: readonly Te
   return {
     async run(values) {
       const feeds: Record<string, ort.Tensor> = {};
-      for (const { name, dtype, shape } of inputs) feeds[name] = new ort.Tensor(dtype, values.get(name) as never, shape);
+      for (const { name, dtype, shape } of inputs)
+        feeds[name] = new ort.Tensor(dtype, values.get(name) as never, shape);
       const results = await session.run(feeds);
       return session.outputNames.map((name) => {
         const tensor = results[name]!;

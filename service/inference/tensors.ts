@@ -13,22 +13,48 @@ export type TensorValues = Float32Array | Int8Array | Uint8Array | Int32Array | 
 
 /** What the client sent for one tensor, after the schema. */
 export type TensorBody =
-  | { readonly shape?: readonly number[] | undefined; readonly dtype?: string | undefined; readonly data: readonly number[] }
-  | { readonly shape?: readonly number[] | undefined; readonly dtype?: string | undefined; readonly base64: string };
+  | {
+      readonly shape?: readonly number[] | undefined;
+      readonly dtype?: string | undefined;
+      readonly data: readonly number[];
+    }
+  | {
+      readonly shape?: readonly number[] | undefined;
+      readonly dtype?: string | undefined;
+      readonly base64: string;
+    };
 
 const bounds: Record<Exclude<TensorDtype, 'float32'>, readonly [number, number]> = {
-  int8: [-128, 127], uint8: [0, 255], int32: [-(2 ** 31), 2 ** 31 - 1], int64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER], bool: [0, 1],
+  int8: [-128, 127],
+  uint8: [0, 255],
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  int64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
+  bool: [0, 1],
 };
 
-export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
-export const bytesPerElement: Record<TensorDtype, number> = { float32: 4, int8: 1, uint8: 1, int32: 4, int64: 8, bool: 1 };
+export const sizeOf = (shape: readonly number[]): number =>
+  shape.reduce((product, length) => product * length, 1);
+export const bytesPerElement: Record<TensorDtype, number> = {
+  float32: 4,
+  int8: 1,
+  uint8: 1,
+  int32: 4,
+  int64: 8,
+  bool: 1,
+};
 
 /** The values of `body` as `spec` wants them, or Problem 'invalid-input' naming the field and the first bad element. */
 export function readTensor(spec: TensorSpec, body: TensorBody, field: string): TensorValues {
-  if (body.dtype !== undefined && body.dtype !== spec.dtype) throw refuse(`${field}.dtype`, spec.dtype, body.dtype);
-  if (body.shape !== undefined && !(body.shape.length === spec.shape.length && body.shape.every((length, i) => length === spec.shape[i])))
+  if (body.dtype !== undefined && body.dtype !== spec.dtype)
+    throw refuse(`${field}.dtype`, spec.dtype, body.dtype);
+  if (
+    body.shape !== undefined &&
+    !(body.shape.length === spec.shape.length && body.shape.every((length, i) => length === spec.shape[i]))
+  )
     throw refuse(`${field}.shape`, `[${spec.shape.join(', ')}]`, `[${body.shape.slice(0, 16).join(', ')}]`);
-  return 'data' in body ? fromNumbers(spec, body.data, `${field}.data`) : fromBase64(spec, body.base64, `${field}.base64`);
+  return 'data' in body
+    ? fromNumbers(spec, body.data, `${field}.data`)
+    : fromBase64(spec, body.base64, `${field}.base64`);
 }
 
 function refuse(field: string, expected: string, got: string): Problem {
@@ -37,7 +63,8 @@ function refuse(field: string, expected: string, got: string): Problem {
 
 function fromNumbers(spec: TensorSpec, data: readonly number[], field: string): TensorValues {
   const size = sizeOf(spec.shape);
-  if (data.length !== size) throw refuse(field, `${size} numbers (shape [${spec.shape.join(', ')}])`, `${data.length}`);
+  if (data.length !== size)
+    throw refuse(field, `${size} numbers (shape [${spec.shape.join(', ')}])`, `${data.length}`);
   const values = allocate(spec.dtype, size);
   if (spec.dtype === 'float32') {
     for (let i = 0; i < size; i++) {
@@ -50,7 +77,8 @@ function fromNumbers(spec: TensorSpec, data: readonly number[], field: string): 
   const [least, most] = bounds[spec.dtype];
   for (let i = 0; i < size; i++) {
     const value = data[i]!;
-    if (!Number.isInteger(value) || value < least || value > most) throw refuse(`${field}[${i}]`, `an integer in [${least}, ${most}]`, String(value));
+    if (!Number.isInteger(value) || value < least || value > most)
+      throw refuse(`${field}[${i}]`, `an integer in [${least}, ${most}]`, String(value));
     if (values instanceof BigInt64Array) values[i] = BigInt(value);
     else values[i] = value;
   }
@@ -61,7 +89,8 @@ function fromBase64(spec: TensorSpec, text: string, field: string): TensorValues
   const sizeBytes = sizeOf(spec.shape) * bytesPerElement[spec.dtype];
   const bytes = Buffer.from(text, 'base64');
   if (bytes.toString('base64') !== text) throw refuse(field, 'canonical base64', 'something else');
-  if (bytes.length !== sizeBytes) throw refuse(field, `${sizeBytes} bytes (${spec.dtype}[${spec.shape.join(', ')}])`, `${bytes.length}`);
+  if (bytes.length !== sizeBytes)
+    throw refuse(field, `${sizeBytes} bytes (${spec.dtype}[${spec.shape.join(', ')}])`, `${bytes.length}`);
   const values = tensorOfBytes(spec.dtype, bytes);
   if (values instanceof Float32Array) {
     const bad = values.findIndex((value) => !Number.isFinite(value));
@@ -93,7 +122,10 @@ export function bytesOfTensor(values: TensorValues): Uint8Array {
 }
 
 /** The input tensors of one inference as one buffer, in the order of `specs`; the inverse is `splitTensors`. */
-export function joinTensors(specs: readonly TensorSpec[], tensors: ReadonlyMap<string, TensorValues>): Uint8Array {
+export function joinTensors(
+  specs: readonly TensorSpec[],
+  tensors: ReadonlyMap<string, TensorValues>,
+): Uint8Array {
   return Buffer.concat(specs.map(({ name }) => bytesOfTensor(tensors.get(name)!)));
 }
 
@@ -102,7 +134,8 @@ export function splitTensors(specs: readonly TensorSpec[], bytes: Uint8Array): M
   let offset = 0;
   for (const { name, dtype, shape } of specs) {
     const end = offset + sizeOf(shape) * bytesPerElement[dtype];
-    if (end > bytes.length) throw new Error(`stored input: must hold ${end} bytes for "${name}", got ${bytes.length}`);
+    if (end > bytes.length)
+      throw new Error(`stored input: must hold ${end} bytes for "${name}", got ${bytes.length}`);
     tensors.set(name, tensorOfBytes(dtype, bytes.subarray(offset, end)));
     offset = end;
   }

@@ -60,13 +60,22 @@ export class ProverChild {
     return this.child?.pid;
   }
 
-  async run(task: ThreadTask, onStage: (stage: string, wallMs: number) => void = () => undefined): Promise<TaskEnd> {
+  async run(
+    task: ThreadTask,
+    onStage: (stage: string, wallMs: number) => void = () => undefined,
+  ): Promise<TaskEnd> {
     const child = await this.start();
     const taskId = this.nextTask++;
     return new Promise((done) => {
       this.running.set(taskId, { done, onStage, timer: undefined });
       child.send({ type: 'task', taskId, task } satisfies ToProcess, (error) => {
-        if (error) this.finish(taskId, { kind: 'died', alone: false, blamed: false, detail: 'the prover process was gone' });
+        if (error)
+          this.finish(taskId, {
+            kind: 'died',
+            alone: false,
+            blamed: false,
+            detail: 'the prover process was gone',
+          });
       });
     });
   }
@@ -74,12 +83,20 @@ export class ProverChild {
   private start(): Promise<ChildProcess> {
     if (this.child) return Promise.resolve(this.child);
     this.starting ??= new Promise<ChildProcess>((done, fail) => {
-      const child = fork(fileURLToPath(new URL('./process.js', import.meta.url)), [this.threadModule, String(this.limits.threadCount)], {
-        serialization: 'advanced',
-        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-        // Prover code needs no secret of ours and no address of a database.
-        env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_OPTIONS: '--max-old-space-size=4096' },
-      });
+      const child = fork(
+        fileURLToPath(new URL('./process.js', import.meta.url)),
+        [this.threadModule, String(this.limits.threadCount)],
+        {
+          serialization: 'advanced',
+          stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+          // Prover code needs no secret of ours and no address of a database.
+          env: {
+            PATH: process.env['PATH'],
+            HOME: process.env['HOME'],
+            NODE_OPTIONS: '--max-old-space-size=4096',
+          },
+        },
+      );
       this.reason = null;
       this.finishedCount = 0;
       child.on('message', (message: FromProcess) => {
@@ -104,9 +121,11 @@ export class ProverChild {
   private receive(message: Exclude<FromProcess, { type: 'ready' }>): void {
     const task = this.running.get(message.taskId);
     if (!task) return;
-    if (message.type === 'started') task.timer = setTimeout(() => this.expire(message.taskId), this.limits.deadlineMs);
+    if (message.type === 'started')
+      task.timer = setTimeout(() => this.expire(message.taskId), this.limits.deadlineMs);
     else if (message.type === 'stage') task.onStage(message.stage, message.wallMs);
-    else if (message.type === 'lost') this.finish(message.taskId, { kind: 'died', alone: true, blamed: true, detail: message.detail });
+    else if (message.type === 'lost')
+      this.finish(message.taskId, { kind: 'died', alone: true, blamed: true, detail: message.detail });
     else this.finish(message.taskId, message.result);
   }
 
@@ -136,10 +155,13 @@ export class ProverChild {
     this.child = null;
     this.starting = null;
     const alone = this.running.size === 1;
-    const blamed = this.reason === 'memory' || (this.reason === null && signal !== 'SIGKILL' && signal !== 'SIGTERM' && signal !== 'SIGINT');
+    const blamed =
+      this.reason === 'memory' ||
+      (this.reason === null && signal !== 'SIGKILL' && signal !== 'SIGTERM' && signal !== 'SIGINT');
     const detail = this.reason === 'memory' ? 'memory limit' : `${signal ?? `exit ${code}`}`;
     if (this.running.size > 0) this.log.warn({ detail, inFlight: this.running.size }, 'prover process died');
-    for (const taskId of [...this.running.keys()]) this.finish(taskId, { kind: 'died', alone, blamed, detail });
+    for (const taskId of [...this.running.keys()])
+      this.finish(taskId, { kind: 'died', alone, blamed, detail });
   }
 
   private async watchMemory(): Promise<void> {

@@ -8,7 +8,8 @@ import { Piscina } from 'piscina';
 import type { FromProcess, Loaded, Proven, Refused, ToProcess } from './protocol.js';
 
 const [threadModule, threadCount] = process.argv.slice(2);
-if (!process.send || !threadModule) throw new Error('prover process: is started by the prover host, not by hand');
+if (!process.send || !threadModule)
+  throw new Error('prover process: is started by the prover host, not by hand');
 
 // Answers go before proofs on a full machine.
 setPriority(10);
@@ -34,7 +35,8 @@ async function run({ taskId, task }: ToProcess): Promise<void> {
     tell(news === 'started' ? { type: 'started', taskId } : { type: 'stage', taskId, ...news });
   });
   try {
-    const result = (await pool.run({ task, port: port2 }, { transferList: [port2] })) as Proven | Refused | Loaded;
+    const result = (await pool.run({ task, port: port2 }, { transferList: [port2] })) as
+      Proven | Refused | Loaded;
     tell({ type: 'result', taskId, result });
   } catch (error) {
     tell({ type: 'lost', taskId, detail: (error as Error).message });

@@ -53,7 +53,8 @@ export interface Loaded {
   readonly reason: string;
 }
 
-export type ThreadTask = { readonly type: 'prove'; readonly job: ProveJob } | { readonly type: 'load'; readonly job: LoadJob };
+export type ThreadTask =
+  { readonly type: 'prove'; readonly job: ProveJob } | { readonly type: 'load'; readonly job: LoadJob };
 
 export type ToProcess = { readonly type: 'task'; readonly taskId: number; readonly task: ThreadTask };
 

@@ -10,16 +10,26 @@ import { readInference } from '../store/inferences.js';
 export function eventRoutes({ pool, events, closing }: ApiParts): Operation[] {
   return [
     operation({
-      id: 'followInference', method: 'get', path: '/v1/inferences/{inferenceId}/events', summary: 'Follow it: events `state` and `stage`', scope: 'read',
-      params: z.strictObject({ inferenceId }), problems: ['not-found'],
+      id: 'followInference',
+      method: 'get',
+      path: '/v1/inferences/{inferenceId}/events',
+      summary: 'Follow it: events `state` and `stage`',
+      scope: 'read',
+      params: z.strictObject({ inferenceId }),
+      problems: ['not-found'],
       replies: { 200: { description: 'text/event-stream', type: 'text/event-stream' } },
       handle: async ({ params: { inferenceId: id }, caller, response }) => {
-        if (!(await readInference(pool, caller.tenantId, id))) throw new Problem('not-found', 'no such inference');
-        response.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8', 'X-Accel-Buffering': 'no' });
+        if (!(await readInference(pool, caller.tenantId, id)))
+          throw new Problem('not-found', 'no such inference');
+        response.writeHead(200, {
+          'Content-Type': 'text/event-stream; charset=utf-8',
+          'X-Accel-Buffering': 'no',
+        });
         await new Promise<void>((done) => {
           let lastState = '';
           let working: Promise<void> = Promise.resolve();
-          const write = (event: string, data: object): void => void response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+          const write = (event: string, data: object): void =>
+            void response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
           const refresh = async (): Promise<void> => {
             const row = await readInference(pool, caller.tenantId, id).catch(() => null);
             if (!row || response.writableEnded) return;

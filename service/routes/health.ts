@@ -8,23 +8,45 @@ const check = z.object({ ok: z.boolean(), detail: z.string() });
 export function healthRoutes({ pool, readiness, metrics, config }: ApiParts): Operation[] {
   return [
     operation({
-      id: 'alive', method: 'get', path: '/healthz', summary: 'The process answers', scope: null,
+      id: 'alive',
+      method: 'get',
+      path: '/healthz',
+      summary: 'The process answers',
+      scope: null,
       replies: { 200: { description: 'Alive', schema: z.object({ status: z.literal('ok') }) } },
       handle: async () => ({ status: 200, body: { status: 'ok' } }),
     }),
     operation({
-      id: 'ready', method: 'get', path: '/readyz', summary: 'Keys are loaded, the self-test passed, a prover has warmed up', scope: null,
+      id: 'ready',
+      method: 'get',
+      path: '/readyz',
+      summary: 'Keys are loaded, the self-test passed, a prover has warmed up',
+      scope: null,
       replies: {
-        200: { description: 'Ready', schema: z.object({ ready: z.boolean(), checks: z.record(z.string(), check) }) },
-        503: { description: 'Not yet; the checks say why', schema: z.object({ ready: z.boolean(), checks: z.record(z.string(), check) }) },
+        200: {
+          description: 'Ready',
+          schema: z.object({ ready: z.boolean(), checks: z.record(z.string(), check) }),
+        },
+        503: {
+          description: 'Not yet; the checks say why',
+          schema: z.object({ ready: z.boolean(), checks: z.record(z.string(), check) }),
+        },
       },
       handle: async () => {
         const state = await readiness();
-        return { status: state.ready ? 200 : 503, body: state, ...(state.ready ? {} : { headers: { 'Retry-After': '1' } }) };
+        return {
+          status: state.ready ? 200 : 503,
+          body: state,
+          ...(state.ready ? {} : { headers: { 'Retry-After': '1' } }),
+        };
       },
     }),
     operation({
-      id: 'metrics', method: 'get', path: '/metrics', summary: 'Prometheus metrics', scope: null,
+      id: 'metrics',
+      method: 'get',
+      path: '/metrics',
+      summary: 'Prometheus metrics',
+      scope: null,
       replies: { 200: { description: 'Text format', type: 'text/plain' } },
       handle: async () => {
         const status = await queueStatus(pool, config.leaseMs);
@@ -32,7 +54,11 @@ export function healthRoutes({ pool, readiness, metrics, config }: ApiParts): Op
         metrics.queueAge.set(status.oldestSeconds);
         metrics.hosts.reset();
         for (const { kind, engine } of status.hosts) metrics.hosts.inc({ kind, engine });
-        return { status: 200, bytes: Buffer.from(await metrics.registry.metrics()), type: metrics.registry.contentType };
+        return {
+          status: 200,
+          bytes: Buffer.from(await metrics.registry.metrics()),
+          type: metrics.registry.contentType,
+        };
       },
     }),
   ];

@@ -85,7 +85,8 @@ export async function repairQueue(pool: Pool): Promise<{ requeued: number }> {
   await pool.query(
     `select graphile_worker.reschedule_jobs(array(
        select id from graphile_worker.jobs where task_identifier in ('prove', 'settle') and locked_at is null and run_at > now() + interval '15 seconds' limit 1000
-     ), run_at := now())`);
+     ), run_at := now())`,
+  );
   return rows[0]!;
 }
 

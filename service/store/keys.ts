@@ -30,13 +30,17 @@ export async function readKey(pool: Pool, id: string): Promise<KeyRow | null> {
 
 export async function listKeys(pool: Pool, tenantId: string | null): Promise<KeyRow[]> {
   const { rows } = await pool.query<KeyRow>(
-    `select ${columns} from api_keys where $1::text is null or tenant_id = $1 order by created_at limit 1000`, [tenantId]);
+    `select ${columns} from api_keys where $1::text is null or tenant_id = $1 order by created_at limit 1000`,
+    [tenantId],
+  );
   return rows;
 }
 
 /** False when there is no such live key. `graceMs`: how long it still works, for rotation. */
 export async function revokeKey(pool: Pool, id: string, graceMs = 0): Promise<boolean> {
   const { rowCount } = await pool.query(
-    `update api_keys set revoked_at = now() + $2 * interval '1 millisecond' where id = $1 and (revoked_at is null or revoked_at > now())`, [id, graceMs]);
+    `update api_keys set revoked_at = now() + $2 * interval '1 millisecond' where id = $1 and (revoked_at is null or revoked_at > now())`,
+    [id, graceMs],
+  );
   return rowCount === 1;
 }

@@ -14,7 +14,12 @@ export interface ModelRow {
 
 const columns = `id, tenant_id as "tenantId", name, description, files, created_at as "createdAt", frozen_at as "frozenAt"`;
 
-export async function addModel(pool: Pool, tenantId: string | null, description: ModelDescription, files: FileTable): Promise<void> {
+export async function addModel(
+  pool: Pool,
+  tenantId: string | null,
+  description: ModelDescription,
+  files: FileTable,
+): Promise<void> {
   await pool.query(
     `insert into models (id, tenant_id, name, description, files) values ($1, $2, $3, $4, $5)
      on conflict (id) do update set removed_at = null`,
@@ -56,12 +61,18 @@ export async function allModels(pool: Pool): Promise<ModelRow[]> {
 /** One-way. False when there is no such model of this tenant. */
 export async function freezeModel(pool: Pool, tenantId: string, id: string): Promise<boolean> {
   const { rowCount } = await pool.query(
-    `update models set frozen_at = coalesce(frozen_at, now()) where id = $1 and tenant_id = $2 and removed_at is null`, [id, tenantId]);
+    `update models set frozen_at = coalesce(frozen_at, now()) where id = $1 and tenant_id = $2 and removed_at is null`,
+    [id, tenantId],
+  );
   if (rowCount === 1) await pool.query(`select pg_notify('models', $1)`, [id]);
   return rowCount === 1;
 }
 
-export async function findArtifact(pool: Pool, tenantId: string, sha256: string): Promise<{ modelId: string; name: string; sizeBytes: number } | null> {
+export async function findArtifact(
+  pool: Pool,
+  tenantId: string,
+  sha256: string,
+): Promise<{ modelId: string; name: string; sizeBytes: number } | null> {
   const { rows } = await pool.query<{ modelId: string; name: string; sizeBytes: number }>(
     `select m.id as "modelId", f.key as name, (f.value->>'sizeBytes')::bigint as "sizeBytes"
      from models m cross join lateral jsonb_each(m.files) as f

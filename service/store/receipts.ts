@@ -7,11 +7,23 @@ export interface ReceiptRow {
 }
 
 export async function readReceipt(pool: Pool, tenantId: string, id: string): Promise<ReceiptRow | null> {
-  const { rows } = await pool.query<ReceiptRow>('select id, digest, body from receipts where id = $1 and tenant_id = $2', [id, tenantId]);
+  const { rows } = await pool.query<ReceiptRow>(
+    'select id, digest, body from receipts where id = $1 and tenant_id = $2',
+    [id, tenantId],
+  );
   return rows[0] ?? null;
 }
 
 /** Settlement news makes a new body for the same statement; the digest must be that of `body`. */
-export async function replaceReceipt(pool: Pool, id: string, digest: Uint8Array, body: Uint8Array): Promise<void> {
-  await pool.query('update receipts set digest = $2, body = $3 where id = $1', [id, Buffer.from(digest), Buffer.from(body)]);
+export async function replaceReceipt(
+  pool: Pool,
+  id: string,
+  digest: Uint8Array,
+  body: Uint8Array,
+): Promise<void> {
+  await pool.query('update receipts set digest = $2, body = $3 where id = $1', [
+    id,
+    Buffer.from(digest),
+    Buffer.from(body),
+  ]);
 }

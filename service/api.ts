@@ -1,0 +1,158 @@
+/** The API process: HTTP, PostgreSQL and ONNX Runtime. It holds no keys and parses no uploads. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { Express } from 'express';
+import type { Pool } from 'pg';
+import type { ApiParts, Readiness } from './api-parts.js';
+import { createApp } from './app.js';
+import { chainStatements } from './chain-statement.js';
+import type { Config } from './config.js';
+import { EventHub } from './event-hub.js';
+import { runtimeVersion } from './inference/session.js';
+import { KeyRing } from './keys.js';
+import { Lease } from './lease.js';
+import { LoadedModels } from './loaded-models.js';
+import type { Logger } from './log.js';
+import { Metrics } from './metrics.js';
+import type { Operation } from './operation.js';
+import { allRoutes } from './routes/index.js';
+import { AcceptQueue } from './store/accept.js';
+import { listHosts } from './store/hosts.js';
+
+export interface Api {
+  readonly url: string;
+  readonly port: number;
+  readonly operations: readonly Operation[];
+  stop(): Promise<void>;
+}
+
+export interface ApiOptions {
+  readonly config: Config;
+  readonly pool: Pool;
+  readonly databaseUrl: string;
+  readonly log: Logger;
+  readonly extend?: (app: Express, parts: ApiParts) => void;
+}
+
+export async function startApi({ config, pool, databaseUrl, log, extend }: ApiOptions): Promise<Api> {
+  const metrics = new Metrics();
+  const models = new LoadedModels(pool, config);
+  const events = new EventHub(databaseUrl, log, () => {
+    models.forget();
+    void models.openAll();
+  });
+  const closing = new AbortController();
+  const queue = new AcceptQueue(pool, config.maxQueue);
+  let opened: Awaited<ReturnType<LoadedModels['openAll']>> | null = null;
+  const lease: Lease = new Lease(pool, 'api', config.leaseMs, log, () => ({
+    state: opened ? 'ready' : 'starting',
+    detail: { url: config.host },
+    workerIds: [],
+  }));
+
+  const readiness = async (): Promise<Readiness> => {
+    const hosts = await listHosts(pool, config.leaseMs).catch(() => null);
+    const provers = hosts?.filter(({ kind, state }) => kind === 'prover' && state === 'ready') ?? [];
+    const checks = {
+      database: { ok: hosts !== null, detail: hosts ? 'answers' : 'does not answer' },
+      models: {
+        ok: opened !== null && opened.refused.length === 0,
+        detail: opened
+          ? `${opened.opened} opened, ${opened.refused.length} refused; ONNX Runtime ${runtimeVersion}`
+          : 'loading',
+      },
+      provers: {
+        ok: provers.length > 0,
+        detail: provers.map(({ detail }) => String(detail['engine'])).join(', ') || 'none is warm yet',
+      },
+    };
+    return { ready: Object.values(checks).every(({ ok }) => ok), checks };
+  };
+
+  const parts: ApiParts = {
+    config,
+    pool,
+    models,
+    events,
+    metrics,
+    readiness,
+    closing: closing.signal,
+    inference: {
+      pool,
+      models,
+      queue,
+      retentionMs: config.retentionMs,
+      chainStatement: chainStatements(pool),
+      observeAnswer: (seconds) => metrics.answers.observe(seconds),
+    },
+  };
+  const operations = allRoutes(parts);
+  const app = createApp({
+    config,
+    log,
+    operations,
+    authenticate: new KeyRing(pool, config.requireKeys).authenticate,
+    observe: (operation, status, seconds) =>
+      metrics.requests.observe({ operation, status: `${Math.floor(status / 100)}xx` }, seconds),
+    ...(extend ? { extend: (express: Express) => extend(express, parts) } : {}),
+  });
+  const server = createServer(
+    {
+      maxHeaderSize: 16_384,
+      connectionsCheckingInterval: 2_000,
+      insecureHTTPParser: false,
+      keepAliveTimeout: 5_000,
+    },
+    app,
+  );
+  server.headersTimeout = 10_000;
+  server.requestTimeout = 30_000;
+  server.maxHeadersCount = 100;
+  server.maxConnections = config.maxConnections;
+  const sockets = limitIdle(server);
+
+  await lease.start();
+  await events.start();
+  opened = await models.openAll();
+  for (const { modelId, reason } of opened.refused) log.error({ modelId, reason }, 'model cannot be served');
+  await new Promise<void>((done, fail) => server.once('error', fail).listen(config.port, config.host, done));
+  await lease.beat();
+  const { port } = server.address() as AddressInfo;
+  const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+  const delay = monitorEventLoopDelay({ resolution: 10 });
+  delay.enable();
+  log.info(
+    { url, developmentMode: !config.requireKeys },
+    config.requireKeys ? 'API ready' : 'API ready in development mode: no API key is asked for',
+  );
+
+  return {
+    url,
+    port,
+    operations,
+    async stop() {
+      closing.abort();
+      server.close();
+      server.closeIdleConnections();
+      const timer = setTimeout(() => sockets.forEach((socket) => socket.destroy()), 5_000);
+      await new Promise<void>((done) => (server.listening ? server.once('close', done) : done()));
+      clearTimeout(timer);
+      delay.disable();
+      await lease.stop();
+      await events.close();
+      await models.close();
+    },
+  };
+}
+
+/** A socket that neither sends nor reads for ten seconds goes, unless it is an event stream. */
+function limitIdle(server: Server): Set<Socket> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    socket.setTimeout(10_000, () => socket.destroy());
+  });
+  return sockets;
+}

@@ -1,0 +1,8 @@
+/** Entry of the API process. */
+import { startApi } from './api.js';
+import { runProcess } from './process.js';
+
+await runProcess('api', 12, async ({ config, databaseUrl, pool, log }) => {
+  const api = await startApi({ config, pool, databaseUrl, log });
+  return { part: api, news: { url: api.url } };
+});
