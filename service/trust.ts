@@ -20,8 +20,12 @@ export interface TrustFacts {
   readonly contributorCount: number;
 }
 
-/** Delays of the administrator's powers, in seconds; the contracts' constructor arguments. */
-export const adminPowers = { pause: 0, freezeModel: 0, addVerifier: 172_800 } as const;
+/** Who holds each power over the contracts, and how long it waits. The contracts have no owner. */
+export const adminPowers = {
+  pause: 'nobody',
+  freezeModel: 'anyone with evidence, no delay',
+  addVerifier: 'nobody',
+} as const;
 
 /** Known open findings of reviews, each with its number. None is known to us today; nobody outside has looked. */
 export const openFindings: readonly string[] = [];
@@ -59,7 +63,7 @@ export function trustStatements({ setupClass, contributorCount }: TrustFacts): T
     statement(
       'admin',
       'admin.powers',
-      `pause ${adminPowers.pause} s, freeze model ${adminPowers.freezeModel} s, add verifier ${adminPowers.addVerifier} s`,
+      `pause: ${adminPowers.pause}; freeze model: ${adminPowers.freezeModel}; add verifier: ${adminPowers.addVerifier}`,
       sentences.admin,
     ),
   ];

@@ -18,7 +18,7 @@ function mutateOnce(random: Random, value: unknown): unknown {
   const keys = Object.keys(value);
   if (keys.length === 0) return random.pick(strangers);
   const key = random.pick(keys);
-  const copy: any = Array.isArray(value) ? [...value] : { ...value };
+  const copy = (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown> & unknown[];
   const change = random.below(5);
   if (change === 0) {
     if (Array.isArray(copy)) copy.splice(Number(key), 1);
