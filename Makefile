@@ -6,7 +6,7 @@ export npm_config_update_notifier := false
 
 TS := $(shell find circuits prover service verifier-contracts models test -name '*.ts' -not -path '*/node_modules/*' -not -path 'service/dashboard/*' 2>/dev/null)
 
-.PHONY: help install build contracts check test test-slow demo start clean format
+.PHONY: help install build contracts native check test test-slow demo start clean format
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 22
 
@@ -25,7 +25,13 @@ verifier-contracts/out/.built: verifier-contracts/build.ts $(SOL) | dist/.typesc
 	@touch $@
 contracts: verifier-contracts/out/.built ## Solidity to ABI and bytecode
 
-build: dist/.typescript verifier-contracts/out/.built ## everything that is compiled
+NATIVE := $(wildcard prover/native/*)
+dist/prover/native/.built: $(NATIVE) | node_modules/.installed
+	@prover/native/build.sh dist/prover/native
+	@touch $@
+native: dist/prover/native/.built ## the C++ prover; without a compiler, a line that says so
+
+build: dist/.typescript dist/prover/native/.built verifier-contracts/out/.built ## everything that is compiled
 
 check: build ## types, lint, format
 	@node_modules/.bin/eslint --config .eslint.config.mjs --no-error-on-unmatched-pattern circuits prover service verifier-contracts models test

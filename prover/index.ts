@@ -1,5 +1,6 @@
 /** What the service and the command line use of the prover. */
 import type { Engine } from './engine.js';
+import { nativeAvailability, nativeEngine } from './native-engine.js';
 import { snarkjsEngine } from './snarkjs-engine.js';
 
 export type { Engine, LoadedKey, LoadKeyOptions, ProveOptions, ProveStage } from './engine.js';
@@ -17,5 +18,7 @@ export interface EngineChoice {
 
 /** The fastest engine that works on this machine. Never rejects: snarkjs is always there. */
 export async function selectEngine(): Promise<EngineChoice> {
-  return { engine: snarkjsEngine, reason: 'snarkjs (WASM): the native engine is not built' };
+  const { available, reason } = nativeAvailability();
+  if (available) return { engine: nativeEngine, reason };
+  return { engine: snarkjsEngine, reason: `snarkjs (WASM): ` };
 }

@@ -180,4 +180,5 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
 }  // namespace
 }  // namespace verinfer
 
-NODE_API_MODULE(verinfer, verinfer::init)
+using verinfer::init;
+NODE_API_MODULE(verinfer, init)

@@ -1,0 +1,149 @@
+/**
+ * The fast engine: C++20 behind N-API (prover/native). A key is read and checked once per process; every worker
+ * thread that loads the same file shares it. Twin of snarkjs-engine.ts: same files, same errors, same proofs.
+ */
+import { totalmem } from 'node:os';
+import { MalformedFile } from '../circuits/errors.js';
+import type { CompactWitness } from '../circuits/r1cs/r1cs.js';
+import { decodeProof, decodeVerifyingKey } from './codec.js';
+import {
+  type Engine,
+  type LoadedKey,
+  type LoadKeyOptions,
+  type ProveOptions,
+  type ProveStage,
+  UnsatisfiedWitness,
+} from './engine.js';
+import { checkVerifyingKey } from './key-check.js';
+import type { Proof } from './keys.js';
+import {
+  loadAddon,
+  type NativeAddon,
+  type NativeFailure,
+  type NativeJob,
+  type NativeKey,
+} from './native-addon.js';
+
+export const nativeEngine: Engine = {
+  name: 'native',
+  loadKey: (path, options) => loadNativeKey(path, options),
+};
+
+export interface NativeKeyOptions extends LoadKeyOptions {
+  /** An instruction set other than the best, from `doctor().backends`. */
+  readonly backend?: string;
+  readonly threads?: number;
+}
+
+/** A LoadedKey with what only this engine can tell. */
+export interface LoadedNativeKey extends LoadedKey {
+  readonly tableBytes: number;
+  readonly slices: number;
+}
+
+/** Whether the addon was built and loads; with the reason if not. */
+export function nativeAvailability(): { available: boolean; reason: string } {
+  try {
+    const addon = loadAddon();
+    if (!addon) return { available: false, reason: 'the native engine is not built (make native)' };
+    const { backends, threads } = addon.doctor();
+    return { available: true, reason: `native (${backends[0]}), ${threads} threads` };
+  } catch (error) {
+    return { available: false, reason: `the native engine does not load: ${(error as Error).message}` };
+  }
+}
+
+/** Rejects with MalformedFile, UnsafeVerifyingKey, or the system's error when the file cannot be read. */
+export async function loadNativeKey(
+  zkeyPath: string,
+  { memoryBudgetBytes = totalmem() / 8, threads, backend }: NativeKeyOptions = {},
+): Promise<LoadedNativeKey> {
+  const addon = requireAddon();
+  const budget = Math.max(0, Math.min(memoryBudgetBytes, Number.MAX_SAFE_INTEGER));
+  const key = await settle(
+    addon.loadKey(zkeyPath, {
+      memoryBudgetBytes: budget,
+      ...(threads === undefined ? {} : { threads }),
+      ...(backend === undefined ? {} : { backend }),
+    }),
+    zkeyPath,
+  );
+  const verifyingKey = decodeVerifyingKey(key.verifyingKey);
+  checkVerifyingKey(verifyingKey, key.publicCount);
+  let isOpen = true;
+  return {
+    verifyingKey,
+    wireCount: key.wireCount,
+    publicCount: key.publicCount,
+    domainSize: key.domainSize,
+    tableBytes: key.tableBytes,
+    slices: key.slices,
+    prove(witness, options) {
+      if (!isOpen) return Promise.reject(new Error('proving key: already closed'));
+      return prove(addon, key, witness, options);
+    },
+    async close() {
+      if (!isOpen) return;
+      isOpen = false;
+      addon.closeKey(key.handle);
+    },
+  };
+}
+
+async function prove(
+  addon: NativeAddon,
+  key: NativeKey,
+  { small, largeWires, largeValues }: CompactWitness,
+  { signal, onStage, threads }: ProveOptions = {},
+): Promise<Proof> {
+  signal?.throwIfAborted();
+  const options = threads === undefined ? {} : { threads };
+  const report = onStage && ((stage: string, ms: number) => onStage(stage as ProveStage, ms));
+  const job = addon.prove(key.handle, small, largeWires, largeValues, options, report);
+  return decodeProof(await settle(job, 'zkey', signal));
+}
+
+/**
+ * Checks many proofs of one key at once, folded with random weights: one false proof among them makes it false.
+ * @param verifyingKey as `verifyingKeyBytes`   @param proofs 256 bytes each   @param signals 32 bytes each
+ */
+export async function verifyManyNative(
+  verifyingKey: Uint8Array,
+  proofs: Uint8Array,
+  signals: Uint8Array,
+): Promise<boolean> {
+  return settle(requireAddon().verify(verifyingKey, proofs, signals, {}), 'proofs');
+}
+
+function requireAddon(): NativeAddon {
+  const addon = loadAddon();
+  if (!addon) throw new Error('native engine: must be built (make native), got no addon');
+  return addon;
+}
+
+async function settle<T>(job: NativeJob<T>, where: string, signal?: AbortSignal): Promise<T> {
+  const abort = (): void => job.cancel();
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    return await job.promise;
+  } catch (error) {
+    throw typed(error as NativeFailure, where, signal);
+  } finally {
+    signal?.removeEventListener('abort', abort);
+  }
+}
+
+function typed(error: NativeFailure, where: string, signal?: AbortSignal): unknown {
+  const { what = '', expected = '', got = '' } = error;
+  switch (error.kind) {
+    case 'malformed-file':
+      return new MalformedFile({ where, what, expected, got });
+    case 'malformed-witness':
+    case 'unsatisfied':
+      return new UnsatisfiedWitness(error.message);
+    case 'cancelled':
+      return signal?.aborted ? signal.reason : error;
+    default:
+      return error;
+  }
+}

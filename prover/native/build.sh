@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Builds the native engine with plain g++: build.sh OUTPUT_DIR [release|sanitize]
+# Every instruction set compiles the same kernels.cpp under its own namespace; cpu.cpp picks one when the addon loads.
+set -euo pipefail
+out=$1
+mode=${2:-release}
+root=$(cd "$(dirname "$0")/../.." && pwd)
+source=$root/prover/native
+cxx=${CXX:-g++}
+
+if ! command -v "$cxx" > /dev/null; then
+  echo "native engine: not built (no $cxx); proofs will run on snarkjs"
+  exit 0
+fi
+mkdir -p "$out"
+
+modules=$root/node_modules
+flags=(-std=c++20 -Wall -Wextra -fPIC -pthread -fvisibility=hidden -DNDEBUG)
+link=(-shared -pthread -Wl,-z,nodelete -Wl,-z,relro,-z,now)
+case $mode in
+  release) flags+=(-O3) link+=(-s) ;;
+  sanitize)
+    flags+=(-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+    link+=(-fsanitize=address,undefined)
+    ;;
+  *) echo "unknown mode $mode" >&2 && exit 2 ;;
+esac
+napi=(-isystem "$modules/node-api-headers/include" -isystem "$modules/node-addon-api"
+  -DNAPI_CPP_EXCEPTIONS -DNODE_ADDON_API_DISABLE_DEPRECATED)
+
+# object, source, flags
+units=("addon.o addon.cc" "cpu.o cpu.cpp" "portable.o kernels.cpp -DVERINFER_ISA=portable")
+if [ "$(uname -m)" = x86_64 ]; then
+  units+=("adx.o kernels.cpp -DVERINFER_ISA=adx -DVERINFER_ASM")
+fi
+
+objects=() pids=()
+for unit in "${units[@]}"; do
+  read -r object file extra <<< "$unit"
+  # shellcheck disable=SC2086
+  "$cxx" "${flags[@]}" "${napi[@]}" $extra -c "$source/$file" -o "$out/$object" &
+  pids+=($!)
+  objects+=("$out/$object")
+done
+for pid in "${pids[@]}"; do wait "$pid"; done
+"$cxx" "${link[@]}" "${objects[@]}" -o "$out/verinfer.node.new"
+mv "$out/verinfer.node.new" "$out/verinfer.node" # a running process keeps the file it has open
+rm -f "${objects[@]}"
