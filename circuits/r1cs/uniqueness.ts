@@ -1,0 +1,349 @@
+/**
+ * Uniqueness from the R1CS alone: do the given wires fix every other wire? Propagates "determined" through the
+ * rules below, each of which is a small theorem; what no rule reaches is reported. A wire reported may still be
+ * determined (the check is one-sided); a wire not reported is.
+ *
+ *  1. Linear: one unknown wire in a row whose other factor is a constant.            `solveSum`
+ *  2. Product: both factors known, one unknown wire on the right.                    `visit`
+ *  3. Quotient: a known factor that is never 0, times one unknown, is known.          `visit`
+ *  4. Digits: a known sum of bits and ranged wires, cut into blocks.                 digits.ts
+ *  5. Cases: as 4, split over the values of selector bits.                           uniqueness-cases.ts
+ *  6. One-hot bounds: a known value between the bounds that each choice selects.     `boundOneHot`
+ *  7. Is-zero: X·inv = 1 − z and X·z = 0.                                            `visitZeroTests`
+ *
+ * A block of several bits (an exact-range group) is fixed only in its weighted sum: its bits are `loose`, and a
+ * later row may use them in that very proportion only. Prior art: Ecne, Picus; the exact-range rules are ours.
+ */
+import { FIELD_MODULUS, canonical, inverse, signed } from '../field.js';
+import type { R1cs } from './r1cs.js';
+import { type Term, solveDigits } from './uniqueness-cases.js';
+import {
+  asBitCombination,
+  asRow,
+  type Combination,
+  combine,
+  type Facts,
+  findFacts,
+  proportionKey,
+  readCombination,
+  type RowSides,
+} from './uniqueness-facts.js';
+
+export interface UniquenessReport {
+  /** Every wire is determined, or loose within a determined sum, or the inverse of an is-zero test. */
+  readonly ok: boolean;
+  /** Wires that no rule determines, ascending. */
+  readonly undetermined: readonly number[];
+  /** Private bits fixed only up to the weighted sum of their group, which is all that any row reads. */
+  readonly loose: readonly number[];
+  /** Inverses that are free where their argument is 0; each occurs in one row only. */
+  readonly freeInverses: readonly number[];
+}
+
+interface LooseGroup {
+  readonly wires: readonly number[];
+  readonly weights: ReadonlyMap<number, bigint>;
+}
+
+/** @param givenWires what counts as input: ctx, the input elements or their bits, the salt. */
+export function checkUniqueness(
+  r1cs: R1cs,
+  { givenWires }: { givenWires: Iterable<number> },
+): UniquenessReport {
+  return new Propagation(r1cs, givenWires).run();
+}
+
+/** Intervals inside (−r/2, r/2) that do not meet as integers do not meet modulo r. */
+const HALF = FIELD_MODULUS >> 1n;
+
+class Propagation {
+  readonly #rows: RowSides[] = [];
+  readonly #facts: Facts;
+  readonly #known: Uint8Array;
+  readonly #looseGroupOf = new Map<number, LooseGroup>();
+  readonly #freeInverses = new Set<number>();
+  /** Rows of each wire, as a compressed list. */
+  readonly #rowStarts: Uint32Array;
+  readonly #rowsOf: Uint32Array;
+  /** Unknown wires of a row that are neither bits nor ranged. */
+  readonly #opaque: Int32Array;
+  readonly #queue: number[] = [];
+  readonly #queued: Uint8Array;
+  readonly #bounds = new Map<string, { min: bigint; max: bigint }[]>();
+
+  constructor(
+    readonly r1cs: R1cs,
+    givenWires: Iterable<number>,
+  ) {
+    const values = r1cs.coefficients.map((value) => signed(value));
+    const virtual: Combination[] = [];
+    for (let row = 0; row < r1cs.constraintCount; row++) {
+      const a = readCombination(r1cs.a, row, values);
+      const b = readCombination(r1cs.b, row, values);
+      const c = readCombination(r1cs.c, row, values);
+      const bit = asBitCombination(a, b, c);
+      if (bit) virtual.push(bit);
+      this.#rows.push(asRow(a, b, c));
+    }
+    let wireCount = r1cs.wireCount;
+    for (const bit of virtual) this.#nameBit(bit, wireCount++);
+    this.#facts = findFacts(wireCount, this.#rows);
+    this.#known = new Uint8Array(wireCount);
+    this.#opaque = new Int32Array(this.#rows.length);
+    this.#queued = new Uint8Array(this.#rows.length);
+    [this.#rowStarts, this.#rowsOf] = this.#index(wireCount);
+    this.#known[0] = 1;
+    for (const wire of givenWires) this.#known[wire] = 1;
+    this.#rows.forEach((row, r) => {
+      for (const wire of distinctWires(row))
+        if (!this.#known[wire] && !this.#isRanged(wire)) this.#opaque[r]!++;
+      if (this.#opaque[r]! <= 1) this.#enqueue(r);
+    });
+  }
+
+  run(): UniquenessReport {
+    do {
+      for (let row = this.#queue.pop(); row !== undefined; row = this.#queue.pop()) {
+        this.#queued[row] = 0;
+        this.#visit(row);
+      }
+    } while (this.#visitZeroTests());
+    const undetermined: number[] = [];
+    const loose: number[] = [];
+    for (let wire = 0; wire < this.r1cs.wireCount; wire++) {
+      if (this.#known[wire] || this.#freeInverses.has(wire)) continue;
+      if (wire > this.r1cs.publicCount && this.#isHarmless(wire)) loose.push(wire);
+      else undetermined.push(wire);
+    }
+    return { ok: undetermined.length === 0, undetermined, loose, freeInverses: [...this.#freeInverses] };
+  }
+
+  /**
+   * A loose bit changes nothing else if every row that reads it is its own bit or conditional row, or reads its whole
+   * group in proportion, so that the row's value does not depend on the encoding.
+   */
+  #isHarmless(wire: number): boolean {
+    if (!this.#looseGroupOf.has(wire)) return false;
+    return this.#rowsWith(wire).every((row) => {
+      const { a, b, c, linear } = this.#rows[row]!;
+      const rest = linear ? this.#unknown(linear) : [a, b, c].flatMap((side) => this.#unknown(side));
+      return rest.every((term) => term.wire === wire) && (rest.length === 0 || !linear);
+    });
+  }
+
+  /** L·L = L: a new wire v with v·v = v and v = L stands for L and changes nothing for the others. */
+  #nameBit(bit: Combination, wire: number): void {
+    const v: Combination = { wires: [wire], coefficients: [1n], constant: 0n };
+    const one: Combination = { wires: [], coefficients: [], constant: 1n };
+    this.#rows.push(asRow(v, v, v), asRow(bit, one, v));
+  }
+
+  #isRanged(wire: number): boolean {
+    return (
+      this.#facts.isBit[wire] === 1 || this.#facts.conditionals.has(wire) || this.#facts.ranges.has(wire)
+    );
+  }
+
+  #index(wireCount: number): [Uint32Array, Uint32Array] {
+    const starts = new Uint32Array(wireCount + 1);
+    for (const row of this.#rows) for (const wire of distinctWires(row)) starts[wire + 1]!++;
+    for (let wire = 0; wire < wireCount; wire++) starts[wire + 1]! += starts[wire]!;
+    const next = starts.slice();
+    const rows = new Uint32Array(starts[wireCount]!);
+    this.#rows.forEach((row, r) => {
+      for (const wire of distinctWires(row)) rows[next[wire]!++] = r;
+    });
+    return [starts, rows];
+  }
+
+  #enqueue(row: number): void {
+    if (this.#queued[row]) return;
+    this.#queued[row] = 1;
+    this.#queue.push(row);
+  }
+
+  #rowsWith(wire: number): Uint32Array {
+    return this.#rowsOf.subarray(this.#rowStarts[wire], this.#rowStarts[wire + 1]);
+  }
+
+  #determine(wire: number): void {
+    if (this.#known[wire]) return;
+    this.#known[wire] = 1;
+    const wasOpaque = !this.#isRanged(wire);
+    for (const row of this.#rowsWith(wire)) {
+      if (wasOpaque) this.#opaque[row]!--;
+      if (this.#opaque[row]! <= 1) this.#enqueue(row);
+    }
+  }
+
+  /** Only bits may be loose: a ranged wire in a block with others is simply not determined. */
+  #loosen(group: LooseGroup): void {
+    if (group.wires.some((wire) => this.#facts.isBit[wire] !== 1 && !this.#facts.conditionals.has(wire)))
+      return;
+    for (const wire of group.wires) if (!this.#looseGroupOf.has(wire)) this.#looseGroupOf.set(wire, group);
+    for (const wire of group.wires)
+      for (const row of this.#rowsWith(wire)) if (this.#opaque[row]! <= 1) this.#enqueue(row);
+  }
+
+  /** The unknown terms of a combination, without loose groups that occur in their own proportion. */
+  #unknown({ wires, coefficients }: Combination): Term[] {
+    const terms: Term[] = [];
+    let looseCount = 0;
+    wires.forEach((wire, k) => {
+      if (this.#known[wire]) return;
+      terms.push({ wire, weight: coefficients[k]! });
+      if (this.#looseGroupOf.has(wire)) looseCount++;
+    });
+    return looseCount === 0 ? terms : this.#withoutLooseSums(terms);
+  }
+
+  #withoutLooseSums(terms: Term[]): Term[] {
+    const byWire = new Map(terms.map((term) => [term.wire, term.weight]));
+    const drop = new Set<number>();
+    for (const { wire } of terms) {
+      const group = this.#looseGroupOf.get(wire);
+      if (!group || drop.has(wire)) continue;
+      // Members that became known since are constants by now; the rest of the sum is still fixed.
+      const members = group.wires.filter((member) => !this.#known[member]);
+      const ratio = (byWire.get(members[0]!) ?? 0n) * inverse(canonical(group.weights.get(members[0]!)!));
+      const isProportional = members.every(
+        (member) => canonical(ratio * group.weights.get(member)! - (byWire.get(member) ?? 0n)) === 0n,
+      );
+      if (isProportional) for (const member of members) drop.add(member);
+    }
+    return terms.filter(({ wire }) => !drop.has(wire));
+  }
+
+  #visit(row: number): void {
+    const { a, b, c, linear } = this.#rows[row]!;
+    if (linear) return this.#solveSum(linear, true);
+    const [inA, inB] = [this.#unknown(a), this.#unknown(b)];
+    // Rule 2. ⟨A⟩·⟨B⟩ is known, so the right side is a known sum, and rules 1, 4, 5 apply to it.
+    if (inA.length === 0 && inB.length === 0) return this.#solveSum(c, false);
+    // Rule 3. X·B = C with X and C known and X ≠ 0 in every witness (this or another row says X·i = k ≠ 0, and a
+    // product with 0 is 0): B = C / X is a known sum with one unknown wire.
+    if (this.#facts.nonzero.size === 0 || this.#unknown(c).length > 0) return;
+    if (inA.length === 0 && inB.length === 1 && this.#facts.nonzero.has(proportionKey(a)))
+      this.#determine(inB[0]!.wire);
+    else if (inB.length === 0 && inA.length === 1 && this.#facts.nonzero.has(proportionKey(b)))
+      this.#determine(inA[0]!.wire);
+  }
+
+  /** `sum` equals something known. Rule 1, else rules 4, 5 and (in a linear row) 6. */
+  #solveSum(sum: Combination, isLinearRow: boolean): void {
+    const terms = this.#unknown(sum);
+    if (terms.length === 0) return;
+    if (terms.length === 1) return this.#determine(terms[0]!.wire);
+    if (!terms.every(({ wire }) => this.#isRanged(wire))) return;
+    const scaled = toSmallWeights(terms);
+    if (!scaled) return;
+    const solution = solveDigits(scaled.terms, this.#facts, this.#known);
+    if (solution) {
+      for (const wire of solution.fixed) this.#determine(wire);
+      for (const block of solution.loose) {
+        const weights = new Map(
+          scaled.terms.filter(({ wire }) => block.has(wire)).map((t) => [t.wire, t.weight]),
+        );
+        if ([...block].some((wire) => !this.#looseGroupOf.has(wire)))
+          this.#loosen({ wires: [...block], weights });
+      }
+    }
+    if (isLinearRow) this.#boundOneHot(sum, scaled.terms, scaled.factor);
+  }
+
+  /**
+   * Rule 6. In a row  X + Σ cᵢ·hᵢ + D = 0  with h one-hot, X known and D between bounds, choice i says
+   * X ∈ [−cᵢ − max D, −cᵢ − min D]. Rows with the same X narrow the same intervals; once they are pairwise
+   * disjoint, X lies in at most one of them, and that one names the choice.
+   */
+  #boundOneHot(sum: Combination, terms: readonly Term[], factor: bigint): void {
+    const groups = new Set(terms.map(({ wire }) => this.#facts.oneHotOf.get(wire)));
+    groups.delete(undefined);
+    if (groups.size !== 1) return;
+    const group = [...groups][0]!;
+    const members = this.#facts.oneHots[group]!;
+    const unknown = new Set(terms.map(({ wire }) => wire));
+    if (members.some((wire) => this.#known[wire])) return;
+    let [min, max] = [0n, 0n];
+    for (const { wire, weight } of terms) {
+      if (this.#facts.oneHotOf.get(wire) === group) continue;
+      const range = this.#facts.isBit[wire] ? { min: 0n, max: 1n } : this.#facts.ranges.get(wire);
+      if (!range) return;
+      const ends = [weight * range.min, weight * range.max];
+      min += ends[0]! < ends[1]! ? ends[0]! : ends[1]!;
+      max += ends[0]! > ends[1]! ? ends[0]! : ends[1]!;
+    }
+    // X is signed so that its first wire has a positive coefficient: both sides of a comparison then agree.
+    const scaled = combine(sum, factor, { wires: [], coefficients: [], constant: 0n }, 0n);
+    const kept = scaled.wires.map((_, k) => k).filter((k) => !unknown.has(scaled.wires[k]!));
+    if (kept.length === 0) return;
+    const sign = scaled.coefficients[kept[0]!]! > 0n ? 1n : -1n;
+    const key = `${group}|${kept.map((k) => `${scaled.wires[k]}*${sign * scaled.coefficients[k]!}`).join('+')}`;
+    const weights = new Map(terms.map(({ wire, weight }) => [wire, weight]));
+    const intervals = members.map((wire) => {
+      const ends = [min, max].map((end) => -sign * ((weights.get(wire) ?? 0n) + end + scaled.constant));
+      return ends[0]! < ends[1]! ? { min: ends[0]!, max: ends[1]! } : { min: ends[1]!, max: ends[0]! };
+    });
+    if (intervals.some((interval) => interval.min <= -HALF || interval.max >= HALF)) return;
+    const known = this.#bounds.get(key);
+    const merged = intervals.map((interval, i) => ({
+      min: known && known[i]!.min > interval.min ? known[i]!.min : interval.min,
+      max: known && known[i]!.max < interval.max ? known[i]!.max : interval.max,
+    }));
+    this.#bounds.set(key, merged);
+    const sorted = merged
+      .filter(({ min: low, max: high }) => low <= high)
+      .sort((x, y) => (x.min < y.min ? -1 : 1));
+    if (sorted.every((interval, i) => i === 0 || sorted[i - 1]!.max < interval.min))
+      for (const wire of members) this.#determine(wire);
+  }
+
+  /**
+   * Rule 7. X known, X·inv = c0 + c1·z with c0 ≠ 0, and X·z = 0. If X = 0, the first row gives z = −c0/c1; if
+   * X ≠ 0, the second gives z = 0: z is a function of X. Then inv is fixed unless X = 0, and free there: harmless
+   * only if no other row reads it. True if something new was found.
+   */
+  #visitZeroTests(): boolean {
+    let isNews = false;
+    for (const { row, key, inverse: inv, flag } of this.#facts.zeroTests) {
+      const { a, b } = this.#rows[row]!;
+      const factor = a.wires.length === 1 && a.wires[0] === inv ? b : a;
+      if (this.#freeInverses.has(inv) || this.#unknown(factor).length > 0) continue;
+      if (!this.#facts.zeroProducts.get(flag)?.has(key)) continue;
+      if (!this.#known[flag]) {
+        this.#determine(flag);
+        isNews = true;
+      }
+      if (!this.#known[inv] && this.#rowsWith(inv).length === 1) this.#freeInverses.add(inv);
+    }
+    return isNews;
+  }
+}
+
+function distinctWires({ a, b, c }: RowSides): Iterable<number> {
+  if (b.wires.length === 0 && c.wires.length === 0) return a.wires;
+  return new Set([...a.wires, ...b.wires, ...c.wires]);
+}
+
+/**
+ * Multiplies a sum by a constant so that its weights become small integers: a bit without a wire arrives divided by
+ * its own weight. Undefined if none of the obvious factors does it.
+ */
+function toSmallWeights(terms: readonly Term[]): { terms: Term[]; factor: bigint } | undefined {
+  const distinct = [...new Set(terms.map(({ weight }) => weight))].slice(0, 64);
+  let best: { terms: Term[]; factor: bigint } | undefined;
+  let bestPeak = FIELD_MODULUS >> 2n;
+  for (const factor of [1n, ...distinct.map((weight) => inverse(canonical(weight)))]) {
+    const scaled = terms.map(({ wire, weight }) => ({ wire, weight: signed(canonical(weight * factor)) }));
+    const peak = scaled.reduce(
+      (most, { weight }) => (weight > most ? weight : -weight > most ? -weight : most),
+      0n,
+    );
+    if (peak < bestPeak) [best, bestPeak] = [{ terms: scaled, factor }, peak];
+    if (bestPeak < PLAIN_WEIGHT) break;
+  }
+  return best;
+}
+
+/** Weights below this are integers as they stand; no other factor is tried. */
+const PLAIN_WEIGHT = 1n << 64n;

@@ -1,0 +1,34 @@
+/** The uniqueness check flags every planted hole, and none of the sound twins. */
+import test from 'ava';
+import { checkUniqueness } from '../../../circuits/r1cs/uniqueness.js';
+import { parseR1cs } from '../../support/textual-r1cs.js';
+import { DESIGNED, type Planted, PUBLISHED } from './planted.js';
+
+function check({ rows, given }: Planted, form: 'sound' | 'broken'): { ok: boolean; free: string[] } {
+  const other = form === 'sound' ? '+' : '-';
+  const lines = rows.filter((row) => !row.startsWith(`${other} `)).map((row) => row.replace(/^[+-] /, ''));
+  const { r1cs, wireOf } = parseR1cs(lines);
+  const wires = given.split(' ').filter((name) => wireOf.has(name));
+  const report = checkUniqueness(r1cs, { givenWires: wires.map((name) => wireOf.get(name)!) });
+  const nameOf = new Map([...wireOf].map(([name, wire]) => [wire, name]));
+  return { ok: report.ok, free: report.undetermined.map((wire) => nameOf.get(wire)!) };
+}
+
+for (const planted of PUBLISHED) {
+  test(`C29 published bug is flagged, its repair is not: ${planted.title}`, (t) => {
+    t.false(check(planted, 'broken').ok, planted.after);
+    t.deepEqual(check(planted, 'sound'), { ok: true, free: [] }, planted.after);
+  });
+}
+
+for (const planted of DESIGNED) {
+  test(`C04 hole in a gadget is flagged, the gadget is not: ${planted.title}`, (t) => {
+    t.false(check(planted, 'broken').ok, planted.after);
+    t.deepEqual(check(planted, 'sound'), { ok: true, free: [] }, planted.after);
+  });
+}
+
+test('at least forty planted circuits, at least twenty of them published', (t) => {
+  t.true(PUBLISHED.length >= 20);
+  t.true(PUBLISHED.length + DESIGNED.length >= 40);
+});
