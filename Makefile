@@ -48,3 +48,6 @@ test-slow: build ## the heavy tier: real proofs, long fuzz, fault campaigns
 
 clean: ## remove everything that was built
 	@rm -rf dist verifier-contracts/out verifier-contracts/cache coverage
+
+bench-gas: build ## what the contracts cost; table and one line of JSON
+	@node dist/test/bench/gas.js

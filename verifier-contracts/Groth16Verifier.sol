@@ -70,12 +70,12 @@ contract Groth16Verifier is IGroth16Verifier {
         uint256 words = 2 + groups.length; // offset and length of `groups`, one offset a group
         for (uint256 g = 0; g < groups.length; ++g) {
             Group calldata group = groups[g];
-            uint256 proofWords = group.proofs.length;
-            if (proofWords == 0 || proofWords % 8 != 0 || group.signals.length % (proofWords / 8) != 0) {
+            uint256 proofCount = group.proofs.length / 256;
+            if (proofCount == 0 || group.proofs.length % 256 != 0 || group.signals.length % (32 * proofCount) != 0) {
                 revert MalformedCalldata();
             }
-            total += proofWords / 8;
-            words += 6 + proofWords + group.signals.length;
+            total += proofCount;
+            words += 6 + 8 * proofCount + group.signals.length / 32;
         }
         if (total == 0) revert EmptyBatch();
         if (msg.data.length != 4 + 32 * words) revert MalformedCalldata();
@@ -97,17 +97,16 @@ contract Groth16Verifier is IGroth16Verifier {
         view
         returns (uint256, uint256)
     {
-        uint256 proofCount = group.proofs.length / 8;
-        uint256 signalCount = group.signals.length / proofCount;
+        uint256 proofCount = group.proofs.length / 256;
+        uint256 signalCount = group.signals.length / 32 / proofCount;
         uint256 keyAt = _loadKey(group.key, group.keyHash, signalCount);
         uint256 sums = _allocate(32 * (signalCount + 1)); // Σρ, then Σᵢ ρᵢ·sᵢⱼ
-        uint256 cSum = _allocate(160); // the point at infinity, then Σρᵢ·Cᵢ
-        uint256 scratch = _allocate(64);
+        uint256 cSum = _allocate(224); // the point at infinity, then Σρᵢ·Cᵢ; and room to work
         uint256 proofAt;
         uint256 signalAt;
         {
-            uint256[] calldata proofs = group.proofs;
-            uint256[] calldata signals = group.signals;
+            bytes calldata proofs = group.proofs;
+            bytes calldata signals = group.signals;
             assembly {
                 proofAt := proofs.offset
                 signalAt := signals.offset
@@ -117,21 +116,36 @@ contract Groth16Verifier is IGroth16Verifier {
             _requireProof(proofAt, 8 * index);
             uint256 weight = index == 0 ? 1 : _weight(seed, index);
             _addSignals(sums, signalAt, signalCount, weight);
-            assembly {
-                calldatacopy(place, proofAt, 0xc0)
-                calldatacopy(scratch, add(proofAt, 0xc0), 0x40)
-            }
-            if (weight != 1) _multiply(place, weight);
-            assembly {
-                mstore(add(place, 0x20), sub(Q, mload(add(place, 0x20)))) // ρ < r and A has order r: never infinity
-            }
-            _accumulate(cSum, scratch, weight);
+            _foldPoints(proofAt, weight, place, cSum);
             place += 192;
             proofAt += 256;
             signalAt += 32 * signalCount;
             ++index;
         }
         return (_closeGroup(keyAt, sums, signalCount, cSum, place), index);
+    }
+
+    /// (−ρ·A, B) at `place`, cSum ← cSum + ρ·C. The first weight is one: its two products are the points themselves.
+    function _foldPoints(uint256 proofAt, uint256 weight, uint256 place, uint256 cSum) private view {
+        _requireGas(2 * MUL_CAP + ADD_CAP);
+        bool ok;
+        assembly {
+            let product := add(cSum, 0x40)
+            let factor := add(cSum, 0x80)
+            calldatacopy(place, proofAt, 0xc0)
+            calldatacopy(product, add(proofAt, 0xc0), 0x40)
+            ok := 1
+            if iszero(eq(weight, 1)) {
+                mstore(add(factor, 0x40), weight)
+                mcopy(factor, product, 0x40)
+                ok := staticcall(MUL_CAP, 7, factor, 0x60, product, 0x40)
+                mcopy(factor, place, 0x40)
+                ok := and(staticcall(MUL_CAP, 7, factor, 0x60, place, 0x40), ok)
+            }
+            mstore(add(place, 0x20), sub(Q, mload(add(place, 0x20)))) // ρ < r and A has order r: never infinity
+            ok := and(staticcall(ADD_CAP, 6, cSum, 0x80, cSum, 0x40), ok)
+        }
+        if (!ok) revert PrecompileFailed(7);
     }
 
     /// The three pairs that a group shares.
@@ -170,12 +184,10 @@ contract Groth16Verifier is IGroth16Verifier {
             uint256 signal;
             assembly {
                 signal := calldataload(add(signalAt, shl(5, j)))
+                let sum := add(sums, shl(5, add(j, 1)))
+                mstore(sum, addmod(mload(sum), mulmod(weight, signal, R), R))
             }
             if (signal >= R) revert SignalNotCanonical(j, signal);
-            assembly {
-                let slot := add(sums, shl(5, add(j, 1)))
-                mstore(slot, addmod(mload(slot), mulmod(weight, signal, R), R))
-            }
         }
     }
 
@@ -190,6 +202,41 @@ contract Groth16Verifier is IGroth16Verifier {
 
     /// Eight canonical coordinates, A and C finite and on the curve, B not all zero. `place` is a calldata position.
     function _requireProof(uint256 place, uint256 index) private pure {
+        bool canonical;
+        bool a;
+        bool b;
+        bool c;
+        assembly {
+            function word(start, i) -> value {
+                value := calldataload(add(start, shl(5, i)))
+            }
+            // y² = x³ + 3; (0, 0), the encoding of infinity, does not satisfy it
+            function onCurve(x, y) -> ok {
+                ok := eq(mulmod(y, y, Q), addmod(mulmod(mulmod(x, x, Q), x, Q), 3, Q))
+            }
+            let ax := word(place, 0)
+            let ay := word(place, 1)
+            let cx := word(place, 6)
+            let cy := word(place, 7)
+            canonical := and(and(lt(ax, Q), lt(ay, Q)), and(lt(cx, Q), lt(cy, Q)))
+            a := onCurve(ax, ay)
+            c := onCurve(cx, cy)
+            let any := 0
+            for { let i := 2 } lt(i, 6) { i := add(i, 1) } {
+                let value := word(place, i)
+                canonical := and(canonical, lt(value, Q))
+                any := or(any, value)
+            }
+            b := iszero(iszero(any))
+        }
+        if (!canonical) _refuseCoordinate(place, index);
+        if (!a) revert PointNotOnCurve(index);
+        if (!c) revert PointNotOnCurve(index + 6);
+        if (!b) revert InvalidPoint();
+    }
+
+    /// Names the first coordinate that is not in [0, q).
+    function _refuseCoordinate(uint256 place, uint256 index) private pure {
         for (uint256 i = 0; i < 8; ++i) {
             uint256 value;
             assembly {
@@ -197,24 +244,6 @@ contract Groth16Verifier is IGroth16Verifier {
             }
             if (value >= Q) revert CoordinateNotCanonical(index + i, value);
         }
-        bool a;
-        bool b;
-        bool c;
-        assembly {
-            // y² = x³ + 3; (0, 0), the encoding of infinity, does not satisfy it
-            function onCurve(x, y) -> ok {
-                ok := eq(mulmod(y, y, Q), addmod(mulmod(mulmod(x, x, Q), x, Q), 3, Q))
-            }
-            a := onCurve(calldataload(place), calldataload(add(place, 0x20)))
-            c := onCurve(calldataload(add(place, 0xc0)), calldataload(add(place, 0xe0)))
-            b := or(
-                or(calldataload(add(place, 0x40)), calldataload(add(place, 0x60))),
-                or(calldataload(add(place, 0x80)), calldataload(add(place, 0xa0)))
-            )
-        }
-        if (!a) revert PointNotOnCurve(index);
-        if (!c) revert PointNotOnCurve(index + 6);
-        if (!b) revert InvalidPoint();
     }
 
     /// Copies the key bytes into memory, checks their hash and their count of signals.

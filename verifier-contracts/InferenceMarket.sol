@@ -95,8 +95,9 @@ contract InferenceMarket is IInferenceMarket, ProofGate {
             _requireStatement(one);
             (address key, bytes32 vkHash) = registry.keyOf(one.terms.modelId);
             _close(one, requestId, state);
-            groups[fulfilledCount++] =
-                IGroth16Verifier.Group(key, vkHash, _words(one.proof), _allSignals(one, requestId, vkHash));
+            groups[fulfilledCount++] = IGroth16Verifier.Group(
+                key, vkHash, abi.encodePacked(one.proof), abi.encodePacked(_allSignals(one, requestId, vkHash))
+            );
             live[i] = true;
         }
         if (fulfilledCount == 0) revert NothingToFulfil();
@@ -303,13 +304,6 @@ contract InferenceMarket is IInferenceMarket, ProofGate {
         }
     }
 
-    function _words(uint256[8] calldata proof) private pure returns (uint256[] memory words) {
-        words = new uint256[](8);
-        assembly {
-            calldatacopy(add(words, 0x20), proof, 0x100)
-        }
-    }
-
     /// Joins neighbours under one key: each key costs three pairings once.
     function _merge(IGroth16Verifier.Group[] memory single)
         private
@@ -324,23 +318,28 @@ contract InferenceMarket is IInferenceMarket, ProofGate {
             while (to < single.length && single[to].keyHash == single[from].keyHash) ++to;
             uint256 width = single[from].signals.length;
             IGroth16Verifier.Group memory group = IGroth16Verifier.Group(
-                single[from].key,
-                single[from].keyHash,
-                new uint256[](8 * (to - from)),
-                new uint256[](width * (to - from))
+                single[from].key, single[from].keyHash, new bytes(256 * (to - from)), new bytes(width * (to - from))
             );
             for (uint256 i = from; i < to; ++i) {
-                if (single[i].signals.length != width) {
-                    revert IGroth16Verifier.SignalCountMismatch(width, single[i].signals.length);
+                bytes memory signals = single[i].signals;
+                if (signals.length != width) {
+                    revert IGroth16Verifier.SignalCountMismatch(width / 32, signals.length / 32);
                 }
-                for (uint256 j = 0; j < 8; ++j) group.proofs[8 * (i - from) + j] = single[i].proofs[j];
-                for (uint256 j = 0; j < width; ++j) group.signals[width * (i - from) + j] = single[i].signals[j];
+                _place(group.proofs, 256 * (i - from), single[i].proofs);
+                _place(group.signals, width * (i - from), signals);
             }
             merged[count++] = group;
             from = to;
         }
         assembly {
             mstore(merged, count)
+        }
+    }
+
+    /// Copies `part` into `whole` from byte `offset` on.
+    function _place(bytes memory whole, uint256 offset, bytes memory part) private pure {
+        assembly {
+            mcopy(add(add(whole, 0x20), offset), add(part, 0x20), mload(part))
         }
     }
 }

@@ -31,19 +31,17 @@ contract Settlement is ISettlement, ProofGate {
     /// @inheritdoc ISettlement
     function settleBatch(Inference[] calldata inferences) external returns (uint256 settledCount) {
         if (inferences.length > MAX_BATCH) revert BatchTooLarge(MAX_BATCH, inferences.length);
-        Inference[] calldata all = inferences;
-        bool[] memory live = new bool[](all.length);
-        for (uint256 i = 0; i < all.length; ++i) {
-            if (block.timestamp > all[i].deadline || !_mark(all[i])) continue;
-            live[i] = true;
+        bytes32[] memory requestIds = new bytes32[](inferences.length); // 0: skipped
+        for (uint256 i = 0; i < inferences.length; ++i) {
+            Inference calldata inference = inferences[i];
+            if (block.timestamp > inference.deadline || !_mark(inference)) continue;
+            requestIds[i] = _requestId(inference);
+            _record(inference, requestIds[i]); // undone with everything else when a proof does not hold
             ++settledCount;
         }
         if (settledCount == 0) revert NothingToSettle();
         _requireVerifier();
-        verifier.verifyBatch(_groups(all, live));
-        for (uint256 i = 0; i < all.length; ++i) {
-            if (live[i]) _record(all[i], _requestId(all[i]));
-        }
+        verifier.verifyBatch(_groups(inferences, requestIds));
     }
 
     /// @inheritdoc ISettlement
@@ -61,7 +59,7 @@ contract Settlement is ISettlement, ProofGate {
     }
 
     /// One group for each run of live members that name the same model.
-    function _groups(Inference[] calldata all, bool[] memory live)
+    function _groups(Inference[] calldata all, bytes32[] memory requestIds)
         private
         view
         returns (IGroth16Verifier.Group[] memory groups)
@@ -70,17 +68,17 @@ contract Settlement is ISettlement, ProofGate {
         uint256 count;
         uint256 from;
         while (from < all.length) {
-            if (!live[from]) {
+            if (requestIds[from] == 0) {
                 ++from;
                 continue;
             }
             uint256 to = from + 1;
             uint256 members = 1;
-            while (to < all.length && (!live[to] || all[to].modelId == all[from].modelId)) {
-                if (live[to]) ++members;
+            while (to < all.length && (requestIds[to] == 0 || all[to].modelId == all[from].modelId)) {
+                if (requestIds[to] != 0) ++members;
                 ++to;
             }
-            groups[count++] = _group(all, live, from, to, members);
+            groups[count++] = _group(all, requestIds, from, to, members);
             from = to;
         }
         assembly {
@@ -88,25 +86,28 @@ contract Settlement is ISettlement, ProofGate {
         }
     }
 
-    function _group(Inference[] calldata all, bool[] memory live, uint256 from, uint256 to, uint256 members)
+    function _group(Inference[] calldata all, bytes32[] memory requestIds, uint256 from, uint256 to, uint256 members)
         private
         view
         returns (IGroth16Verifier.Group memory group)
     {
         (group.key, group.keyHash) = registry.keyOf(all[from].modelId);
         uint256 width = all[from].signals.length + 1;
-        uint256[] memory proofs = new uint256[](8 * members);
-        uint256[] memory signals = new uint256[](width * members);
+        bytes memory proofs = new bytes(256 * members);
+        bytes memory signals = new bytes(32 * width * members);
         uint256 member;
         for (uint256 i = from; i < to; ++i) {
-            if (!live[i]) continue;
-            uint256[] calldata own = all[i].signals;
-            uint256[8] calldata proof = all[i].proof;
+            if (requestIds[i] == 0) continue;
+            Inference calldata inference = all[i];
+            uint256[] calldata own = inference.signals;
+            uint256[8] calldata proof = inference.proof;
             if (own.length + 1 != width) revert IGroth16Verifier.SignalCountMismatch(width, own.length + 1);
-            signals[width * member] = _context(all[i], _requestId(all[i]), group.keyHash);
+            uint256 context = _context(inference, requestIds[i], group.keyHash);
             assembly {
                 calldatacopy(add(proofs, add(0x20, shl(8, member))), proof, 0x100)
-                calldatacopy(add(signals, add(0x40, shl(5, mul(width, member)))), own.offset, shl(5, own.length))
+                let start := add(signals, add(0x20, shl(5, mul(width, member))))
+                mstore(start, context)
+                calldatacopy(add(start, 0x20), own.offset, shl(5, own.length))
             }
             ++member;
         }

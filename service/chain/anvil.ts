@@ -1,10 +1,10 @@
-/** The embedded chain: anvil as a child process on 127.0.0.1, on a free port unless told otherwise. */
-import { spawn, type ChildProcess } from 'node:child_process';
+/** The embedded chain: anvil as a child that ends with us, on 127.0.0.1, on a free port unless told otherwise. */
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HDNodeWallet, Mnemonic } from 'ethers';
+import { spawnBound, type BoundChild } from '../bound-child.js';
 
 export interface AnvilOptions {
   /** 0 or absent: a free port. */
@@ -78,57 +78,40 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
   if (options.blockTimeS !== undefined) args.push('--block-time', String(options.blockTimeS));
   if (options.hardfork !== undefined) args.push('--hardfork', options.hardfork);
   if (options.noMining === true) args.push('--no-mining');
-  const child = spawn(anvilBinary(), args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  await listening(child);
+  const child = await listening(anvilBinary(), args);
   const mnemonic = Mnemonic.fromPhrase(testMnemonic);
   const privateKeys = Array.from(
     { length: 10 },
     (_, i) => HDNodeWallet.fromMnemonic(mnemonic, `m/44'/60'/0'/0/${i}`).privateKey,
   );
-  return {
-    rpcUrl: `http://127.0.0.1:${port}`,
-    chainId,
-    pid: child.pid!,
-    privateKeys,
-    stop: () => stop(child),
-  };
+  return { rpcUrl: `http://127.0.0.1:${port}`, chainId, pid: child.pid, privateKeys, stop: child.stop };
 }
 
-function listening(child: ChildProcess): Promise<void> {
+/** Resolves when anvil says that it listens; rejects when it ends before, or says nothing for startTimeoutMs. */
+function listening(binary: string, args: readonly string[]): Promise<BoundChild> {
   return new Promise((resolve, reject) => {
     let output = '';
+    let ready = false;
+    const child = spawnBound(binary, args, {
+      stopSignal: 'TERM',
+      onOutput: (text) => {
+        if (ready) return;
+        output += text;
+        if (!output.includes('Listening on')) return;
+        ready = true;
+        clearTimeout(timer);
+        resolve(child);
+      },
+    });
     const timer = setTimeout(() => {
-      child.kill('SIGKILL');
       reject(new AnvilFailed(`no answer within ${startTimeoutMs} ms`, output));
+      void child.stop();
     }, startTimeoutMs);
-    const fail = (what: string): void => {
+    void child.ended.then(() => {
       clearTimeout(timer);
-      reject(new AnvilFailed(what, output));
-    };
-    const read = (chunk: Buffer): void => {
-      if (output.length < 10_000) output += chunk.toString();
-      if (!output.includes('Listening on')) return;
-      clearTimeout(timer);
-      child.removeListener('exit', exited);
-      child.stdout!.removeListener('data', read).resume();
-      child.stderr!.removeListener('data', read).resume();
-      resolve();
-    };
-    const exited = (code: number | null): void => fail(`exited with ${code}`);
-    child.on('error', (error) => fail(error.message));
-    child.on('exit', exited);
-    child.stdout!.on('data', read);
-    child.stderr!.on('data', read);
+      if (!ready) reject(new AnvilFailed('ended before it listened', output));
+    });
   });
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), 5_000);
-  await exit;
-  clearTimeout(timer);
 }
 
 function freePort(): Promise<number> {

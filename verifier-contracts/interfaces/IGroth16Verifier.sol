@@ -9,12 +9,13 @@ pragma solidity ^0.8.28;
 /// Only ProofRejected, InvalidPoint, PointNotOnCurve, CoordinateNotCanonical and SignalNotCanonical speak about
 /// the proof. Everything else, an empty revert above all, says nothing about it.
 interface IGroth16Verifier {
-    /// @notice Proofs that share one verifying key, flattened: 8 words a proof, `signals.length / proofs` signals a proof.
+    /// @notice Proofs that share one verifying key, flattened: 256 bytes a proof, 32 bytes a signal, as many signals for
+    /// each proof. Bytes, because the ABI coder copies them at once and words one by one.
     struct Group {
         address key;
         bytes32 keyHash;
-        uint256[] proofs;
-        uint256[] signals;
+        bytes proofs;
+        bytes signals;
     }
 
     /// @notice The calldata has another length or layout than the canonical ABI encoding.
