@@ -13,12 +13,12 @@ KeyCache& keys() {
   return cache;
 }
 
-const Backend& backend_named(Napi::Env env, const Napi::Value& name) {
-  const std::vector<const Backend*> all = supported_backends();
-  if (name.IsUndefined()) return *all.front();
+Implementation implementation_named(Napi::Env env, const Napi::Value& name) {
+  const std::vector<Implementation> all = supported_implementations();
+  if (name.IsUndefined()) return all.front();
   const std::string wanted = name.ToString();
-  for (const Backend* b : all)
-    if (wanted == b->name()) return *b;
+  for (const Implementation& i : all)
+    if (wanted == i.backend->name()) return i;
   throw Napi::RangeError::New(env, "no backend " + wanted + " on this processor");
 }
 
@@ -50,7 +50,7 @@ Napi::Value doctor(const Napi::CallbackInfo& info) {
     return array;
   };
   out.Set("cpuFeatures", list(cpu_features(), [](const std::string& s) { return s; }));
-  out.Set("backends", list(supported_backends(), [](const Backend* b) { return b->name(); }));
+  out.Set("backends", list(supported_implementations(), [](const Implementation& i) { return i.backend->name(); }));
   out.Set("threads", Napi::Number::New(env, std::max(1u, std::thread::hardware_concurrency())));
   return out;
 }
@@ -65,12 +65,12 @@ const std::shared_ptr<const ProvingKey>& key_of(const Napi::Value& value) {
 // loadKey(path, {threads, memoryBudgetBytes, backend})
 Napi::Value load_key(const Napi::CallbackInfo& info) {
   const Napi::Object options = info[1].ToObject();
-  const Backend& backend = backend_named(info.Env(), options.Get("backend"));
+  const Backend& backend = *implementation_named(info.Env(), options.Get("backend")).backend;
   LoadRequest request;
   request.path = info[0].ToString();
   request.threads = threads_of(options);
   request.memory_budget = uint64_t(std::max<int64_t>(0, options.Get("memoryBudgetBytes").ToNumber().Int64Value()));
-  return Job::start(info.Env(), info.Env().Undefined(), [&backend, request](Job& job) mutable -> Job::Result {
+  return Job::start(info.Env(), info.Env().Undefined(), info.Env().Undefined(), [&backend, request](Job& job) mutable -> Job::Result {
     request.cancel = &job.cancel;
     const std::shared_ptr<const ProvingKey> key = keys().get(backend, request);
     return [key](Napi::Env env) -> Napi::Value {
@@ -131,7 +131,7 @@ Napi::Value prove(const Napi::CallbackInfo& info) {
     request.blinding = bytes_of(options.Get("blinding"));
     if (request.blinding.size() != 64) throw Napi::TypeError::New(env, "blinding must be 64 bytes");
   }
-  return Job::start(env, info[5], [key, witness, request](Job& job) mutable -> Job::Result {
+  return Job::start(env, info[5], env.Undefined(), [key, witness, request](Job& job) mutable -> Job::Result {
     static const char* const stages[] = {"abc", "ntt", "msm-witness", "msm-h", "verify"};
     request.witness = {witness->small.data(), witness->small.size(), witness->large_wires.data(),
                        witness->large_values.data(), witness->large_wires.size()};
@@ -145,9 +145,9 @@ Napi::Value prove(const Napi::CallbackInfo& info) {
 // verify(verifyingKey, proofs, signals, {threads, backend})
 Napi::Value verify(const Napi::CallbackInfo& info) {
   const Napi::Object options = info[3].ToObject();
-  const Backend& backend = backend_named(info.Env(), options.Get("backend"));
+  const Backend& backend = *implementation_named(info.Env(), options.Get("backend")).backend;
   const unsigned threads = threads_of(options);
-  return Job::start(info.Env(), info.Env().Undefined(),
+  return Job::start(info.Env(), info.Env().Undefined(), info.Env().Undefined(),
                     [&backend, threads, key = bytes_of(info[0]), proofs = bytes_of(info[1]),
                      signals = bytes_of(info[2])](Job&) -> Job::Result {
                       const bool valid = backend.verify(key, proofs, signals, threads);
@@ -157,7 +157,7 @@ Napi::Value verify(const Napi::CallbackInfo& info) {
 
 // kernel(backend, name, operands…): one kernel on raw operands, synchronously; for tests and timing.
 Napi::Value kernel(const Napi::CallbackInfo& info) {
-  const Backend& backend = backend_named(info.Env(), info[0]);
+  const Backend& backend = *implementation_named(info.Env(), info[0]).backend;
   std::vector<Bytes> operands;
   for (size_t i = 2; i < info.Length(); i++) operands.push_back(bytes_of(info[i]));
   try {
@@ -167,6 +167,31 @@ Napi::Value kernel(const Napi::CallbackInfo& info) {
   }
 }
 
+// runKernel(name, inputs, output, {threads, backend}): a setup kernel (kernels.hpp) on the caller's own buffers.
+Napi::Value run_kernel(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Napi::Object options = info[3].ToObject();
+  const KernelFunction kernel = implementation_named(env, options.Get("backend")).run_kernel;
+  // the job reads and writes the buffers in place, so it holds on to them
+  Napi::Array all = Napi::Array::New(env);
+  const auto span = [&](const Napi::Value& value) -> ByteSpan {
+    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array)
+      throw Napi::TypeError::New(env, "expected a Uint8Array");
+    const auto array = value.As<Napi::TypedArray>();
+    all.Set(all.Length(), value);
+    return {static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset(), array.ByteLength()};
+  };
+  if (!info[1].IsArray()) throw Napi::TypeError::New(env, "expected an array of inputs");
+  std::vector<ByteSpan> inputs;
+  for (uint32_t i = 0; i < info[1].As<Napi::Array>().Length(); i++) inputs.push_back(span(info[1].As<Napi::Array>().Get(i)));
+  const ByteSpan output = span(info[2]);
+  return Job::start(env, env.Undefined(), all,
+                    [=, name = std::string(info[0].ToString()), threads = threads_of(options)](Job& job) -> Job::Result {
+                      kernel(name, inputs, const_cast<uint8_t*>(output.data), output.size, threads, job.cancel);
+                      return [](Napi::Env e) { return e.Undefined(); };
+                    });
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("doctor", Napi::Function::New(env, doctor));
   exports.Set("loadKey", Napi::Function::New(env, load_key));
@@ -174,6 +199,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("prove", Napi::Function::New(env, prove));
   exports.Set("verify", Napi::Function::New(env, verify));
   exports.Set("kernel", Napi::Function::New(env, kernel));
+  exports.Set("runKernel", Napi::Function::New(env, run_kernel));
   return exports;
 }
 

@@ -64,11 +64,8 @@ class Backend {
   // Checks proofs of one key: strict bytes (see prover/codec.ts), then the pairing equation. Several proofs are folded
   // with random weights. `signals` holds 32 big-endian bytes per signal, the proofs' lists one after another.
   virtual bool verify(const Bytes& verifying_key, const Bytes& proofs, const Bytes& signals, unsigned threads) const = 0;
-  // One kernel on raw operands, for agreement tests against the TypeScript twins and for timing. See kernels-test.hpp.
+  // One kernel on raw operands, for agreement tests against the TypeScript twins and for timing. See kernel-table.hpp.
   virtual Bytes kernel(const std::string& name, const std::vector<Bytes>& operands) const = 0;
 };
-
-// Backends this processor can run, best first; never empty.
-std::vector<const Backend*> supported_backends();
 
 }  // namespace verinfer

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the native engine with plain g++: build.sh OUTPUT_DIR [release|sanitize]
-# Every instruction set compiles the same kernels.cpp under its own namespace; cpu.cpp picks one when the addon loads.
+# Every instruction set compiles the same sources under its own namespace; cpu.cpp picks one when the addon loads.
 set -euo pipefail
 out=$1
 mode=${2:-release}
@@ -29,10 +29,14 @@ napi=(-isystem "$modules/node-api-headers/include" -isystem "$modules/node-addon
   -DNAPI_CPP_EXCEPTIONS -DNODE_ADDON_API_DISABLE_DEPRECATED)
 
 # object, source, flags
-units=("addon.o addon.cc" "cpu.o cpu.cpp" "portable.o kernels.cpp -DVERINFER_ISA=portable")
-if [ "$(uname -m)" = x86_64 ]; then
-  units+=("adx.o kernels.cpp -DVERINFER_ISA=adx -DVERINFER_ASM")
-fi
+units=("addon.o addon.cc" "cpu.o cpu.cpp")
+for file in backend kernels; do
+  [ -f "$source/$file.cpp" ] || continue
+  units+=("$file-portable.o $file.cpp -DVERINFER_ISA=portable")
+  if [ "$(uname -m)" = x86_64 ]; then
+    units+=("$file-adx.o $file.cpp -DVERINFER_ISA=adx -DVERINFER_ASM")
+  fi
+done
 
 objects=() pids=()
 for unit in "${units[@]}"; do

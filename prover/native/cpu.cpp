@@ -1,17 +1,25 @@
-// Which backends this processor can run.
+// Which implementations this processor can run.
 #include "cpu.hpp"
 
 #include "backend.hpp"
 
+#define VERINFER_DECLARE(isa)                                                                                      \
+  namespace isa {                                                                                                  \
+  const Backend& backend();                                                                                        \
+  void run_kernel(const std::string&, const std::vector<ByteSpan>&, uint8_t*, size_t, unsigned, const Cancellation&); \
+  }
+
+#if __has_include("kernels.hpp")
+#define VERINFER_RUN(isa) isa::run_kernel
+#else
+#define VERINFER_RUN(isa) nullptr
+#endif
+
 namespace verinfer {
 
-namespace portable {
-const Backend& backend();
-}
+VERINFER_DECLARE(portable)
 #if defined(__x86_64__)
-namespace adx {
-const Backend& backend();
-}
+VERINFER_DECLARE(adx)
 #endif
 
 std::vector<std::string> cpu_features() {
@@ -26,13 +34,13 @@ std::vector<std::string> cpu_features() {
   return out;
 }
 
-std::vector<const Backend*> supported_backends() {
-  std::vector<const Backend*> out;
+std::vector<Implementation> supported_implementations() {
+  std::vector<Implementation> out;
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("bmi2") && has_adx()) out.push_back(&adx::backend());
+  if (__builtin_cpu_supports("bmi2") && has_adx()) out.push_back({&adx::backend(), VERINFER_RUN(adx)});
 #endif
-  out.push_back(&portable::backend());
+  out.push_back({&portable::backend(), VERINFER_RUN(portable)});
   return out;
 }
 

@@ -2,11 +2,34 @@
 #include <string>
 #include <vector>
 
+#include "backend.hpp"
+#if __has_include("kernels.hpp")
+#include "kernels.hpp"
+#else
+namespace verinfer {
+struct ByteSpan {
+  const uint8_t* data;
+  size_t size;
+};
+using KernelFunction = void (*)(const std::string&, const std::vector<ByteSpan>&, uint8_t*, size_t, unsigned,
+                                const Cancellation&);
+}  // namespace verinfer
+#endif
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
 
 namespace verinfer {
+
+// Everything that is compiled for one instruction set.
+struct Implementation {
+  const Backend* backend;
+  KernelFunction run_kernel;
+};
+
+// Those this processor can run, best first; never empty.
+std::vector<Implementation> supported_implementations();
 
 // Names of the processor features the engine looks at.
 std::vector<std::string> cpu_features();

@@ -46,13 +46,15 @@ class Job : public std::enable_shared_from_this<Job> {
   using Message = std::function<void(Napi::Env)>;
   using Result = std::function<Napi::Value(Napi::Env)>;  // runs on the JavaScript thread
 
-  // Starts `work` and returns {promise, cancel}. `onMessage` may be undefined.
-  static Napi::Object start(Napi::Env env, const Napi::Value& on_message, std::function<Result(Job&)> work) {
+  // Starts `work` and returns {promise, cancel}. `on_message` may be undefined; `held` is kept from the collector.
+  static Napi::Object start(Napi::Env env, const Napi::Value& on_message, const Napi::Value& held,
+                            std::function<Result(Job&)> work) {
     const std::shared_ptr<Job> job(new Job(env));
     if (on_message.IsFunction()) {
       job->on_message_ = Napi::Persistent(on_message.As<Napi::Function>());
       job->listened_ = true;
     }
+    if (held.IsObject()) job->held_ = Napi::Persistent(held.As<Napi::Object>());
     const Napi::String name = Napi::String::New(env, "verinfer");
     if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, new std::shared_ptr<Job>(job), dispose,
                                         nullptr, deliver, &job->channel_) != napi_ok)
@@ -78,6 +80,7 @@ class Job : public std::enable_shared_from_this<Job> {
   Napi::Promise::Deferred deferred_;
   Napi::FunctionReference on_message_;
   bool listened_ = false;
+  Napi::ObjectReference held_;
   napi_threadsafe_function channel_ = nullptr;
 
   explicit Job(Napi::Env env) : deferred_(env) {}
@@ -124,6 +127,7 @@ class Job : public std::enable_shared_from_this<Job> {
   static void dispose(napi_env, void* data, void*) {
     auto* job = static_cast<std::shared_ptr<Job>*>(data);
     (*job)->on_message_.Reset();
+    (*job)->held_.Reset();
     delete job;
   }
 };
