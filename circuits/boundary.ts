@@ -1,0 +1,137 @@
+/**
+ * Where the proof begins and ends. A leading QuantizeLinear and a trailing DequantizeLinear, with whatever turns
+ * its floats into an answer, stay outside the circuit: the integers between them are proven, the rest is
+ * deterministic and named in the manifest.
+ */
+import { ModelRefused } from './errors.js';
+import type { Graph, GraphNode, ValueInfo } from './onnx/graph.js';
+import { NodeView } from './ops/op.js';
+import { PACKED_DTYPES, type PackedDtype } from './public-signals.js';
+import { roundHalfEven } from './import/fit.js';
+
+export interface Quantization {
+  readonly scale: number;
+  readonly zeroPoint: number;
+}
+
+export interface InputBoundary {
+  /** Name of the graph input. */
+  readonly name: string;
+  /** Name of the integer tensor the circuit starts from. */
+  readonly tensor: string;
+  readonly given: ValueInfo;
+  readonly dtype: PackedDtype;
+  readonly shape: readonly number[];
+  /** How a float input becomes integers; absent when the input is integer already. */
+  readonly quantization?: Quantization;
+}
+
+export interface Boundary {
+  readonly inputs: readonly InputBoundary[];
+  /** Nodes between the boundaries, in order. */
+  readonly nodes: readonly GraphNode[];
+  /** Integer tensors that leave the circuit, in order of first use by an answer. */
+  readonly outputs: readonly string[];
+  readonly postProcessing: readonly GraphNode[];
+}
+
+const POST_PROCESSING = new Set([
+  'DequantizeLinear',
+  'Softmax',
+  'LogSoftmax',
+  'Sigmoid',
+  'ArgMax',
+  'Identity',
+  'Cast',
+  'Reshape',
+  'Flatten',
+  'Squeeze',
+  'Unsqueeze',
+]);
+
+export function findBoundary(graph: Graph): Boundary {
+  const floats = new Set(graph.inputs.filter(({ dtype }) => dtype === 'float32').map(({ name }) => name));
+  const quantizers = new Map<string, GraphNode>();
+  const answers = new Set<string>();
+  const nodes: GraphNode[] = [];
+  const postProcessing: GraphNode[] = [];
+  for (const node of graph.nodes) {
+    const view = viewOf(graph, node);
+    if (node.type === 'QuantizeLinear' && floats.has(node.inputs[0])) {
+      if (quantizers.has(node.inputs[0])) view.refuse('x', `quantized once (${node.inputs[0]})`, 'twice');
+      quantizers.set(node.inputs[0], node);
+      continue;
+    }
+    const loose = node.inputs.find((name) => floats.has(name));
+    if (loose !== undefined) view.refuse('input', 'quantized before use', `float input "${loose}"`);
+    if (node.type === 'DequantizeLinear' || node.inputs.some((name) => answers.has(name))) {
+      if (!POST_PROCESSING.has(node.type) || node.domain !== '') {
+        view.refuse('position', 'inside the quantized part of the graph', 'after a DequantizeLinear');
+      }
+      node.outputs.forEach((name) => answers.add(name));
+      postProcessing.push(node);
+    } else {
+      nodes.push(node);
+    }
+  }
+  const inputs = graph.inputs.map((given) => inputBoundary(graph, given, quantizers.get(given.name)));
+  return { inputs, nodes, outputs: leavingTensors(graph, answers, postProcessing), postProcessing };
+}
+
+function leavingTensors(
+  graph: Graph,
+  answers: ReadonlySet<string>,
+  postProcessing: readonly GraphNode[],
+): string[] {
+  const leaving = new Set<string>();
+  const visit = (name: string): void => {
+    if (graph.constants.has(name) || name === '') return;
+    if (!answers.has(name)) {
+      leaving.add(name);
+      return;
+    }
+    postProcessing.find(({ outputs }) => outputs.includes(name))!.inputs.forEach(visit);
+  };
+  graph.outputs.forEach(({ name }) => visit(name));
+  return [...leaving];
+}
+
+function inputBoundary(graph: Graph, given: ValueInfo, node: GraphNode | undefined): InputBoundary {
+  const base = { name: given.name, given, shape: given.shape };
+  if (node === undefined) {
+    if (given.dtype === 'float32' || !(given.dtype in PACKED_DTYPES)) {
+      throw new ModelRefused({
+        where: `input "${given.name}"`,
+        what: 'dtype',
+        expected: 'an integer of at most 32 bits, or float32 with a leading QuantizeLinear',
+        got: given.dtype,
+      });
+    }
+    return { ...base, tensor: given.name, dtype: given.dtype as PackedDtype };
+  }
+  const view = viewOf(graph, node);
+  const scale = view.scales(1, 'y_scale')[0];
+  const dtype = view.hasOperand(2)
+    ? view.requireByte(view.constant(2, 'y_zero_point'), 'y_zero_point')
+    : 'uint8';
+  const zeroPoint = view.zeroPoints(2, 'y_zero_point', dtype)[0];
+  return { ...base, tensor: node.outputs[0], dtype, quantization: { scale, zeroPoint } };
+}
+
+/** A node outside the circuit, with its constant operands. */
+export function viewOf(graph: Graph, node: GraphNode): NodeView {
+  return new NodeView(
+    node,
+    node.inputs.map((name) => {
+      const constant = graph.constants.get(name);
+      return name === '' ? undefined : { name, dtype: 'float32', shape: [], ...constant, constant };
+    }),
+  );
+}
+
+/** QuantizeLinear: saturate(rne(x / scale) + zeroPoint), the quotient in float32. */
+export function quantizeValue(x: number, { scale, zeroPoint }: Quantization, dtype: PackedDtype): number {
+  const { bytes, min } = PACKED_DTYPES[dtype];
+  const y = roundHalfEven(Math.fround(Math.fround(x) / scale)) + zeroPoint;
+  return Math.min(Math.max(y, min), min + 2 ** (8 * bytes) - 1);
+}

@@ -1,0 +1,71 @@
+import { constantTensor, type AffineTensor } from './affine.js';
+import type { Manifest } from './manifest.js';
+import { Quantized } from './quantized.js';
+import { Builder, type LabelRange } from './r1cs/builder.js';
+import type { R1cs } from './r1cs/r1cs.js';
+import type { WitnessProgram } from './r1cs/solver.js';
+import type { ResolvedGraph } from './resolve.js';
+import { constrainContext, constrainInputs, constrainOutputs } from './statement.js';
+
+/** What one node of the graph cost; a rounding is booked where it was asked for. */
+export interface LayerCost {
+  readonly name: string;
+  readonly type: string;
+  readonly rows: number;
+  readonly wires: number;
+  readonly nonzeros: number;
+}
+
+export interface Circuit {
+  readonly r1cs: R1cs;
+  readonly labels: readonly LabelRange[];
+  readonly program: WitnessProgram;
+  readonly layers: readonly LayerCost[];
+  /** Integer outputs as combinations of provisional wires. */
+  readonly outputs: readonly AffineTensor[];
+}
+
+/** The integer graph as constraints: public inputs first, then each node in order, then the outputs. */
+export function compileGraph(graph: ResolvedGraph, manifest: Manifest): Circuit {
+  const circuit = new Builder();
+  const layers: LayerCost[] = [];
+  const book = <T>(name: string, type: string, build: () => T): T => {
+    const { constraintCount, wireCount, nonzeroCount } = circuit;
+    const result = build();
+    layers.push({
+      name,
+      type,
+      rows: circuit.constraintCount - constraintCount,
+      wires: circuit.wireCount - wireCount,
+      nonzeros: circuit.nonzeroCount - nonzeroCount,
+    });
+    return result;
+  };
+
+  const values = new Map<string, Quantized>();
+  for (const [name, { type, data }] of graph.constants) {
+    values.set(name, Quantized.of(type, constantTensor(type.shape, data)));
+  }
+  book('context', 'statement', () => constrainContext(circuit));
+  const { tensors, salt } = book('input', 'statement', () => constrainInputs(circuit, manifest));
+  graph.boundary.inputs.forEach(({ tensor, dtype, shape }, i) => {
+    values.set(tensor, Quantized.of({ dtype, shape }, tensors[i]));
+  });
+  for (const { name, op, attributes, operands, outputs, types } of graph.nodes) {
+    circuit.scope(name);
+    const isOnlyReader = (index: number) => graph.uses.get(operands[index]) === 1;
+    const inputs = operands.map((operand) => values.get(operand)!);
+    book(name, op.type, () => {
+      const results = op.constrain({ circuit, label: name, types, isOnlyReader }, attributes, inputs);
+      results.forEach((result, i) => values.set(outputs[i], result));
+    });
+  }
+  const outputs = book('output', 'statement', () => {
+    circuit.scope('output');
+    const forced = graph.boundary.outputs.map((name) => values.get(name)!.force(circuit));
+    constrainOutputs(circuit, manifest, forced, salt);
+    return forced;
+  });
+  const { r1cs, labels, program } = circuit.finish();
+  return { r1cs, labels, program, layers, outputs };
+}

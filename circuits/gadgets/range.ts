@@ -1,0 +1,97 @@
+/**
+ * Exact ranges of any size. For n ≥ 2 and k = ceil(log2 n) the weights 1, 2, 4, …, 2^(k−2), n − 2^(k−1) reach, by
+ * subset sums, every value of [0, n − 1] and nothing else: the first k − 1 cover [0, 2^(k−1) − 1], and the last,
+ * which is at most 2^(k−1), shifts that interval so that it ends at n − 1. So bits alone prove the range; which
+ * bits is not unique unless n is a power of two, their weighted sum is.
+ */
+import type { AffineTensor } from '../affine.js';
+import { evaluateElement } from '../affine.js';
+import type { Builder } from '../r1cs/builder.js';
+import type { LinearCombination } from '../r1cs/linear-combination.js';
+
+/** Bits of an exact range [0, size). */
+export function rangeBits(size: number): number {
+  return size <= 1 ? 0 : Math.ceil(Math.log2(size));
+}
+
+/** Weight of bit j in the exact range [0, size). */
+export function rangeWeight(size: number, j: number): number {
+  const bits = rangeBits(size);
+  return j < bits - 1 ? 2 ** j : size - 2 ** (bits - 1);
+}
+
+/** The canonical bits of a value: the last weight only when the others cannot reach it. */
+export function writeRangeBits(values: Int32Array, first: number, size: number, value: number): void {
+  const bits = rangeBits(size);
+  if (bits === 0) return;
+  const half = 2 ** (bits - 1);
+  const top = value >= half ? 1 : 0;
+  let rest = top === 1 ? value - (size - half) : value;
+  for (let j = 0; j < bits - 1; j++) {
+    const next = Math.floor(rest / 2);
+    values[first + j] = rest - 2 * next;
+    rest = next;
+  }
+  values[first + bits - 1] = top;
+}
+
+/** Adds scale·Σ weightⱼ·bitⱼ for the bits from `fromBit` on. */
+export function addRange(
+  combination: LinearCombination,
+  first: number,
+  size: number,
+  scale: number,
+  fromBit = 0,
+): void {
+  const bits = rangeBits(size);
+  for (let j = fromBit; j < bits; j++) {
+    combination.add(first + j - fromBit, scale * rangeWeight(size, j));
+  }
+}
+
+/** Σ weightⱼ·bitⱼ under an assignment. */
+export function readRange(values: Int32Array, first: number, size: number): number {
+  let sum = 0;
+  for (let j = 0, bits = rangeBits(size); j < bits; j++) sum += rangeWeight(size, j) * values[first + j];
+  return sum;
+}
+
+/**
+ * Proves   lo ≤ x < lo + size for every element x of the tensor.
+ * Assumes  size < modulus/4 (checked), so that no other integer of the field's small range fits.
+ * Cost     ceil(log2 size) constraints an element.
+ *
+ * The bit of weight 1 gets no wire: x − lo − Σ_{j ≥ 1} weightⱼ·bitⱼ must be 0 or 1, which states the sum as well.
+ */
+export function rangeCheck(circuit: Builder, label: string, x: AffineTensor, lo: number, size: number): void {
+  requireHeadroom(circuit, size);
+  const bits = rangeBits(size);
+  const count = x.constants.length;
+  const kept = Math.max(bits - 1, 0);
+  const scratch = new Int32Array(bits);
+  const first = circuit.exists(`${label}/bits`, count * kept, (values, at) => {
+    for (let i = 0; i < count; i++) {
+      writeRangeBits(scratch, 0, size, evaluateElement(x, i, values) - lo);
+      for (let j = 0; j < kept; j++) values[at + i * kept + j] = scratch[j + 1];
+    }
+  });
+  circuit.boolean(`${label}/bits`, first, count * kept);
+  for (let i = 0; i < count; i++) {
+    circuit.a.addElement(x, i, 1).constant(-lo);
+    if (bits === 0) {
+      circuit.enforceLinear(`${label}/constant`);
+      continue;
+    }
+    addRange(circuit.a, first + i * kept, size, -1, 1);
+    circuit.enforceBoolean(`${label}/sum`);
+  }
+}
+
+/** Two bits of head-room under the field: |values| < size keep sums and differences apart modulo it. */
+export function requireHeadroom(circuit: Builder, magnitude: number): void {
+  if (BigInt(Math.ceil(magnitude)) * 4n >= circuit.modulus) {
+    throw new RangeError(
+      `magnitude ${magnitude} leaves less than two bits under the modulus ${circuit.modulus}`,
+    );
+  }
+}

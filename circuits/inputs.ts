@@ -1,0 +1,81 @@
+import { quantizeValue, type InputBoundary } from './boundary.js';
+import { InputRefused } from './errors.js';
+import { PACKED_DTYPES } from './public-signals.js';
+import { elementCount } from './tensor.js';
+
+/** What a caller supplies: numbers by graph input, row-major. */
+export type GivenInputs = Readonly<Record<string, ArrayLike<number>>>;
+
+/** Floats become integers by the model's own QuantizeLinear; integers are checked and passed on. */
+export function quantizeInputs(
+  boundaries: readonly InputBoundary[],
+  given: GivenInputs,
+): ReadonlyMap<string, Int32Array> {
+  for (const name of Object.keys(given)) {
+    if (!boundaries.some((boundary) => boundary.name === name)) {
+      refuse(`input "${name}"`, 'name', boundaries.map((boundary) => boundary.name).join(' or '), name);
+    }
+  }
+  const integers = new Map<string, Int32Array>();
+  for (const { name, dtype, shape, quantization } of boundaries) {
+    const values = Object.hasOwn(given, name) ? given[name] : undefined;
+    if (values === undefined) refuse(`input "${name}"`, 'value', 'given', 'none');
+    requireCount(name, shape, values);
+    if (quantization === undefined) {
+      for (let i = 0; i < values.length; i++) {
+        if (Number.isInteger(values[i])) continue;
+        refuse(`input "${name}"`, `element ${i}`, 'an integer', String(values[i]));
+      }
+      integers.set(
+        name,
+        Int32Array.from(values, (value) => Math.min(Math.max(value, -0x80000000), 0x7fffffff)),
+      );
+      continue;
+    }
+    const quantized = new Int32Array(values.length);
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i];
+      if (typeof value !== 'number' || !Number.isFinite(value)) {
+        refuse(`input "${name}"`, `element ${i}`, 'a finite number', String(value));
+      }
+      quantized[i] = quantizeValue(value, quantization, dtype);
+    }
+    integers.set(name, quantized);
+  }
+  return requireIntegerInputs(boundaries, integers);
+}
+
+/** Every input there, of the right size, and inside its dtype. */
+export function requireIntegerInputs(
+  boundaries: readonly InputBoundary[],
+  inputs: ReadonlyMap<string, Int32Array>,
+): ReadonlyMap<string, Int32Array> {
+  for (const { name, dtype, shape } of boundaries) {
+    const values = inputs.get(name) ?? refuse(`input "${name}"`, 'value', 'given', 'none');
+    requireCount(name, shape, values);
+    const { bytes, min } = PACKED_DTYPES[dtype];
+    const max = dtype === 'bool' ? 1 : min + 2 ** (8 * bytes) - 1;
+    for (let i = 0; i < values.length; i++) {
+      if (values[i] < min || values[i] > max) {
+        refuse(`input "${name}"`, `element ${i}`, `from ${min} to ${max}`, String(values[i]));
+      }
+    }
+  }
+  return inputs;
+}
+
+function requireCount(name: string, shape: readonly number[], values: ArrayLike<number>): void {
+  const count = elementCount(shape);
+  if (values.length !== count) {
+    refuse(
+      `input "${name}"`,
+      'shape',
+      `[${shape.join(',')}] (${count} elements)`,
+      `${values.length} elements`,
+    );
+  }
+}
+
+function refuse(where: string, what: string, expected: string, got: string): never {
+  throw new InputRefused({ where, what, expected, got });
+}

@@ -1,0 +1,124 @@
+import { viewOf } from './boundary.js';
+import type { AttributeValue, Graph } from './onnx/graph.js';
+import { PACKED_DTYPES, signalCount, SIGNAL_BYTES, type PackedDtype } from './public-signals.js';
+import type { ResolvedGraph } from './resolve.js';
+import { elementCount } from './tensor.js';
+
+export type InputMode = 'committed' | 'public';
+export type OutputMode = 'packed' | 'commitment';
+
+export interface QuantizationInfo {
+  readonly scale: number;
+  readonly zeroPoint: number;
+}
+
+export interface TensorInfo {
+  readonly name: string;
+  /** Type of the integers that are packed. */
+  readonly dtype: PackedDtype;
+  readonly shape: readonly number[];
+  readonly quantization?: QuantizationInfo;
+  /** Signals of the packed tensor. */
+  readonly signalCount: number;
+}
+
+/** What the public signals of a model mean: plain JSON, hashed into modelId, so that no other reading fits the key. */
+export interface Manifest {
+  readonly manifestVersion: 1;
+  readonly inputMode: InputMode;
+  /** In the order they are packed. `given` is the dtype a caller supplies (float32 is quantized first). */
+  readonly inputs: readonly (TensorInfo & { readonly given: string })[];
+  /** Bytes of all packed inputs, without padding: the length inside the commitment. */
+  readonly inputByteLength: number;
+  readonly outputMode: OutputMode;
+  readonly outputs: readonly TensorInfo[];
+  readonly outputByteLength: number;
+  readonly packing: {
+    readonly signalBytes: number;
+    readonly elementOrder: 'row-major';
+    readonly byteOrder: 'big-endian';
+  };
+  /** Public signals of a proof: ctx, input, outputs. */
+  readonly publicSignalCount: number;
+  /** What happens to the proven integers outside the proof, in order. */
+  readonly postProcessing: readonly PostProcessingStep[];
+  /** The model's own outputs, after post-processing. */
+  readonly results: readonly {
+    readonly name: string;
+    readonly dtype: string;
+    readonly shape: readonly number[];
+  }[];
+}
+
+export interface PostProcessingStep {
+  readonly operator: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: Readonly<Record<string, number | string | readonly number[] | readonly string[]>>;
+  readonly quantization?: QuantizationInfo;
+}
+
+export function manifestOf(
+  graph: Graph,
+  { boundary, types }: ResolvedGraph,
+  inputMode: InputMode,
+  outputMode: OutputMode,
+): Manifest {
+  const steps = boundary.postProcessing.map((node): PostProcessingStep => {
+    const { type, inputs, outputs, attributes } = node;
+    const step = { operator: type, inputs, outputs, attributes: plainAttributes(attributes) };
+    if (type !== 'DequantizeLinear') return step;
+    const view = viewOf(graph, node);
+    const dtype = types.get(inputs[0])?.dtype ?? 'int8';
+    const zeroPoint = view.zeroPoints(2, 'x_zero_point', dtype)[0];
+    return { ...step, quantization: { scale: view.scales(1, 'x_scale')[0], zeroPoint } };
+  });
+  const inputs = boundary.inputs.map(({ name, given, dtype, shape, quantization }) => ({
+    name,
+    given: given.dtype,
+    dtype,
+    shape,
+    ...(quantization && { quantization }),
+    signalCount: signalCount(dtype, elementCount(shape)),
+  }));
+  const outputs = boundary.outputs.map((name): TensorInfo => {
+    const { dtype, shape } = types.get(name)! as { dtype: PackedDtype; shape: readonly number[] };
+    const quantization = steps.find((step) => step.inputs[0] === name)?.quantization;
+    return {
+      name,
+      dtype,
+      shape,
+      ...(quantization && { quantization }),
+      signalCount: signalCount(dtype, elementCount(shape)),
+    };
+  });
+  const signals = (tensors: readonly TensorInfo[]) =>
+    tensors.reduce((sum, tensor) => sum + tensor.signalCount, 0);
+  return {
+    manifestVersion: 1,
+    inputMode,
+    inputs,
+    inputByteLength: byteLength(inputs),
+    outputMode,
+    outputs,
+    outputByteLength: byteLength(outputs),
+    packing: { signalBytes: SIGNAL_BYTES, elementOrder: 'row-major', byteOrder: 'big-endian' },
+    publicSignalCount:
+      1 + (inputMode === 'public' ? signals(inputs) : 1) + (outputMode === 'packed' ? signals(outputs) : 1),
+    postProcessing: steps,
+    results: graph.outputs.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
+  };
+}
+
+function byteLength(tensors: readonly TensorInfo[]): number {
+  return tensors.reduce((sum, { dtype, shape }) => sum + PACKED_DTYPES[dtype].bytes * elementCount(shape), 0);
+}
+
+function plainAttributes(attributes: ReadonlyMap<string, AttributeValue>): PostProcessingStep['attributes'] {
+  const plain: Record<string, number | string | readonly number[] | readonly string[]> = {};
+  for (const name of [...attributes.keys()].sort()) {
+    const attribute = attributes.get(name)!;
+    if (attribute.kind !== 'tensor') plain[name] = attribute.value;
+  }
+  return plain;
+}
