@@ -23,6 +23,8 @@ export interface Circuit {
   readonly layers: readonly LayerCost[];
   /** Integer outputs as combinations of provisional wires. */
   readonly outputs: readonly AffineTensor[];
+  /** Wires that the statement is about and the prover may choose: ctx, the input elements, the salt. */
+  readonly givenWires: readonly number[];
 }
 
 /** The integer graph as constraints: public inputs first, then each node in order, then the outputs. */
@@ -46,7 +48,7 @@ export function compileGraph(graph: ResolvedGraph, manifest: Manifest): Circuit 
   for (const [name, { type, data }] of graph.constants) {
     values.set(name, Quantized.of(type, constantTensor(type.shape, data)));
   }
-  book('context', 'statement', () => constrainContext(circuit));
+  const ctx = book('context', 'statement', () => constrainContext(circuit));
   const { tensors, salt } = book('input', 'statement', () => constrainInputs(circuit, manifest));
   graph.boundary.inputs.forEach(({ tensor, dtype, shape }, i) => {
     values.set(tensor, Quantized.of({ dtype, shape }, tensors[i]));
@@ -66,6 +68,7 @@ export function compileGraph(graph: ResolvedGraph, manifest: Manifest): Circuit 
     constrainOutputs(circuit, manifest, forced, salt);
     return forced;
   });
-  const { r1cs, labels, program } = circuit.finish();
-  return { r1cs, labels, program, layers, outputs };
+  const { r1cs, labels, program, newWires } = circuit.finish();
+  const given = [ctx, ...(salt === 0 ? [] : [salt]), ...tensors.flatMap(({ wires }) => Array.from(wires))];
+  return { r1cs, labels, program, layers, outputs, givenWires: given.map((wire) => newWires[wire]) };
 }

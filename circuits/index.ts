@@ -47,6 +47,8 @@ export interface CompiledModel {
   readonly manifest: Manifest;
   readonly layers: readonly LayerCost[];
   readonly program: WitnessProgram;
+  /** Wires the prover may choose (ctx, input elements, salt): what the uniqueness check starts from. */
+  readonly givenWires: readonly number[];
   /** The leading QuantizeLinear, outside the proof. Throws InputRefused for a wrong name, size, NaN or range. */
   quantizeInput(given: GivenInputs): IntegerTensors;
   /** The integer graph on plain integers. */
@@ -63,7 +65,7 @@ export function compile(graph: Graph, options: CompileOptions = {}): CompiledMod
     options.inputMode ?? 'committed',
     options.outputMode ?? 'packed',
   );
-  const { r1cs, labels, program, layers, outputs } = compileGraph(resolved, manifest);
+  const { r1cs, labels, program, layers, outputs, givenWires } = compileGraph(resolved, manifest);
   const publicWires = program.provisionalWires(Array.from({ length: r1cs.publicCount }, (_, i) => i + 1));
   return {
     r1cs,
@@ -71,6 +73,7 @@ export function compile(graph: Graph, options: CompileOptions = {}): CompiledMod
     manifest,
     layers,
     program,
+    givenWires,
     quantizeInput: (given) => quantizeInputs(resolved.boundary.inputs, given),
     reference: (inputs) => interpret(resolved, requireIntegerInputs(resolved.boundary.inputs, inputs)),
     computeWitness({ inputs, ctx, salt }) {

@@ -19,9 +19,9 @@ import { elementCount } from './tensor.js';
 /**
  * Proves   ctx is some field element, the same in a square: a nonlinear row keeps its column of the QAP alive, so
  *          a proof made for one ctx does not verify for another.
- * Cost     1 constraint.
+ * Cost     1 constraint. Returns ctx's wire.
  */
-export function constrainContext(circuit: Builder): void {
+export function constrainContext(circuit: Builder): number {
   circuit.scope('ctx');
   const ctx = circuit.public('ctx', 1, ({ inputs }) => [inputs.ctx]);
   const square = circuit.existsField('square', 1, (assignment) => [assignment.get(ctx) ** 2n]);
@@ -29,6 +29,7 @@ export function constrainContext(circuit: Builder): void {
   circuit.b.add(ctx, 1);
   circuit.c.add(square, 1);
   circuit.enforce('square');
+  return ctx;
 }
 
 /**
