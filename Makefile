@@ -31,7 +31,14 @@ dist/prover/native/.built: $(NATIVE) | node_modules/.installed
 	@touch $@
 native: dist/prover/native/.built ## the C++ prover; without a compiler, a line that says so
 
-build: dist/.typescript dist/prover/native/.built verifier-contracts/out/.built ## everything that is compiled
+DASHBOARD := $(shell find service/dashboard -type f 2>/dev/null)
+dist/dashboard/index.html: node_modules/.installed $(DASHBOARD) $(wildcard service/verifier/*.ts)
+	@node_modules/.bin/tsc -p service/dashboard/tsconfig.json
+	@node_modules/.bin/vite build --config service/dashboard/vite.config.ts --logLevel warn
+	@touch $@
+dashboard: dist/dashboard/index.html ## the dashboard's static files
+
+build: dist/.typescript dist/prover/native/.built verifier-contracts/out/.built dist/dashboard/index.html ## everything that is compiled
 
 check: build ## types, lint, format
 	@node_modules/.bin/eslint --config .eslint.config.mjs --no-error-on-unmatched-pattern circuits prover service verifier-contracts models test

@@ -1,0 +1,206 @@
+/** The public API, as the dashboard sees it: nothing private, nothing a curl user could not call. */
+export interface TensorInfo {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+}
+
+export interface Setup {
+  readonly class: 'dev-single-party' | 'ceremony';
+  readonly contributorCount: number;
+}
+
+export interface ModelSummary {
+  readonly id: string;
+  readonly name: string;
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  readonly setup: Setup;
+  readonly rowCount: number;
+  readonly frozen: boolean;
+}
+
+export interface LayerCost {
+  readonly name: string;
+  readonly type: string;
+  readonly rows: number;
+  readonly wires: number;
+}
+
+export interface ModelDetail extends ModelSummary {
+  readonly identity: Readonly<Record<string, string | number>>;
+  readonly layers: readonly LayerCost[];
+  readonly agreement: Readonly<Record<string, unknown>> | null;
+  readonly manifest: Manifest;
+  readonly files: Readonly<Record<string, { readonly sha256: string; readonly sizeBytes: number }>>;
+  readonly samples?: readonly Sample[];
+}
+
+/** A real input to try, and what it is. */
+export interface Sample {
+  readonly label: string;
+  readonly values: readonly number[];
+}
+
+/** What the dashboard reads of a manifest: how an input becomes the integers that are committed. */
+export interface Manifest {
+  readonly inputs: readonly (TensorInfo & {
+    readonly quantization?: { readonly scale: number; readonly zeroPoint: number };
+  })[];
+}
+
+export interface OutputTensor extends TensorInfo {
+  readonly data: readonly number[];
+  /** true: the integers the proof speaks about; false: computed from them outside the proof. */
+  readonly proven: boolean;
+}
+
+export interface Inference {
+  readonly id: string;
+  readonly modelId: string;
+  readonly state: string;
+  readonly createdAt: string;
+  readonly outputs: readonly OutputTensor[];
+  /** Milliseconds by stage. */
+  readonly timings: Readonly<Record<string, number>>;
+  readonly settlement: 'none' | 'onchain' | 'batched';
+  readonly settled: Readonly<Record<string, unknown>> | null;
+  readonly error: { readonly code: string; readonly detail: string } | null;
+  /** Blinds the input commitment; only in the reply that created the inference. */
+  readonly salt?: string;
+}
+
+export interface Stats {
+  readonly now: string;
+  readonly queue: { readonly queued: number; readonly proving: number; readonly oldestMs: number };
+  readonly minutes: readonly {
+    readonly t: string;
+    readonly answered: number;
+    readonly proven: number;
+    readonly settled: number;
+  }[];
+  readonly engine: string;
+  readonly rssBytes: number;
+  readonly chain: {
+    readonly chainId: string | number;
+    readonly settlement: string;
+    readonly blockNumber: number;
+  } | null;
+}
+
+export interface TrustStatement {
+  readonly id: string;
+  readonly sentence: string;
+  readonly applies?: boolean;
+}
+
+export interface Ceremony {
+  readonly id: string;
+  readonly state: string;
+  readonly modelName?: string;
+  readonly contributions: readonly { readonly name: string; readonly hash: string; readonly at: string }[];
+  readonly beacon?: string | null;
+}
+
+/** A problem document (RFC 9457), thrown. */
+export class ApiProblem extends Error {
+  constructor(
+    readonly status: number,
+    readonly title: string,
+    readonly detail: string,
+  ) {
+    super(detail === '' ? title : `${title}: ${detail}`);
+    this.name = 'ApiProblem';
+  }
+}
+
+async function call<T>(path: string, init: RequestInit = {}): Promise<T> {
+  const key = sessionStorage.getItem('apiKey');
+  const headers = new Headers(init.headers);
+  headers.set('accept', 'application/json');
+  if (key !== null && key !== '') headers.set('authorization', `Bearer ${key}`);
+  const response = await fetch(path, { ...init, headers });
+  const text = await response.text();
+  if (!response.ok) {
+    let title = `${response.status} ${response.statusText}`;
+    let detail = '';
+    try {
+      const problem = JSON.parse(text) as { title?: string; detail?: string };
+      title = problem.title ?? title;
+      detail = problem.detail ?? '';
+    } catch {
+      // Not a problem document: the status line says what there is to say.
+    }
+    throw new ApiProblem(response.status, title, detail);
+  }
+  return JSON.parse(text) as T;
+}
+
+export const listModels = async (): Promise<readonly ModelSummary[]> =>
+  (await call<{ data: readonly ModelSummary[] }>('/v1/models')).data;
+
+export const getModel = (modelId: string): Promise<ModelDetail> =>
+  call(`/v1/models/${encodeURIComponent(modelId)}`);
+
+/** One call to infer; the idempotency key makes a retried click the same inference. */
+export const infer = (modelId: string, input: readonly number[], settlement: string): Promise<Inference> =>
+  call(`/v1/models/${encodeURIComponent(modelId)}/inferences`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'idempotency-key': crypto.randomUUID() },
+    body: JSON.stringify({ input: { data: input }, settlement }),
+  });
+
+export const listInferences = (
+  cursor?: string,
+): Promise<{ data: readonly Inference[]; nextCursor: string | null }> =>
+  call(`/v1/inferences?limit=25${cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`}`);
+
+export const getInference = (id: string): Promise<Inference> =>
+  call(`/v1/inferences/${encodeURIComponent(id)}`);
+
+export const getStats = (): Promise<Stats> => call('/v1/stats');
+
+export const getTrust = async (modelId?: string): Promise<readonly TrustStatement[]> =>
+  (
+    await call<{ statements: readonly TrustStatement[] }>(
+      modelId === undefined ? '/v1/trust' : `/v1/trust?model=${encodeURIComponent(modelId)}`,
+    )
+  ).statements;
+
+export const listCeremonies = async (): Promise<readonly Ceremony[]> =>
+  (await call<{ data: readonly Ceremony[] }>('/v1/ceremonies')).data;
+
+/** The receipt's canonical bytes, as text: what is verified and what is saved are the same bytes. */
+export async function getReceipt(id: string): Promise<string> {
+  const response = await fetch(`/v1/receipts/${encodeURIComponent(id)}`);
+  if (!response.ok) throw new ApiProblem(response.status, 'The receipt is not there yet', '');
+  return response.text();
+}
+
+/** Follows an inference until its last state; falls back to polling where the stream breaks. */
+export function follow(id: string, onUpdate: (inference: Inference) => void): () => void {
+  const isOver = ({ state, settlement }: Inference): boolean =>
+    state === 'settled' || state === 'failed' || (state === 'proven' && settlement === 'none');
+  let stopped = false;
+  const refresh = async (): Promise<void> => {
+    if (stopped) return;
+    try {
+      const inference = await getInference(id);
+      onUpdate(inference);
+      if (isOver(inference)) stop();
+    } catch {
+      // The next event or poll tries again.
+    }
+  };
+  const source = new EventSource(`/v1/inferences/${encodeURIComponent(id)}/events`);
+  source.addEventListener('state', () => void refresh());
+  source.addEventListener('stage', () => void refresh());
+  const timer = setInterval(() => void refresh(), 2000);
+  function stop(): void {
+    stopped = true;
+    source.close();
+    clearInterval(timer);
+  }
+  void refresh();
+  return stop;
+}

@@ -1,0 +1,102 @@
+import { useState } from 'preact/hooks';
+import { type Expectations, type Opening, type Verdict, verifyReceipt } from '../verifier/index.js';
+import { formatMs } from './badges.js';
+
+/**
+ * Verifies a receipt in this browser, with the GPL-free verifier and without the server's word: the
+ * expectations are the model that was chosen and the input that was drawn.
+ */
+export function ReceiptCheck({
+  id,
+  modelId,
+  opening,
+  load,
+}: {
+  id: string;
+  modelId: string;
+  opening: Opening | null;
+  load: () => Promise<string>;
+}) {
+  const [verdict, setVerdict] = useState<(Verdict & { wallMs: number }) | null>(null);
+  const [problem, setProblem] = useState('');
+
+  const check = async (): Promise<void> => {
+    setProblem('');
+    try {
+      const text = await load();
+      const statement = (
+        JSON.parse(text) as { statement: { chainId: string; contract: string; requestId: string } }
+      ).statement;
+      const expectations = {
+        modelId,
+        ...(opening === null ? { requestId: statement.requestId } : { input: opening }),
+        chainId: statement.chainId,
+        contract: statement.contract,
+      } as Expectations;
+      const started = performance.now();
+      const result = await verifyReceipt(text, expectations);
+      setVerdict({ ...result, wallMs: performance.now() - started });
+    } catch (error) {
+      setProblem(error instanceof Error ? error.message : String(error));
+    }
+  };
+
+  const download = async (): Promise<void> => {
+    const url = URL.createObjectURL(new Blob([await load()], { type: 'application/json' }));
+    const link = document.createElement('a');
+    link.href = url;
+    link.download = `${id}.receipt.json`;
+    link.click();
+    URL.revokeObjectURL(url);
+  };
+
+  return (
+    <div class="receipt">
+      <div class="row">
+        <button type="button" class="primary" onClick={() => void check()}>
+          Verify in this browser
+        </button>
+        <button type="button" onClick={() => void download()}>
+          Download receipt
+        </button>
+      </div>
+      {problem === '' ? null : (
+        <p class="notice bad" role="alert">
+          {problem}
+        </p>
+      )}
+      {verdict === null ? null : (
+        <>
+          <p
+            class={`notice ${verdict.valid ? 'good' : 'bad'}`}
+            role="status"
+            data-verdict={verdict.valid ? 'valid' : 'invalid'}
+          >
+            {verdict.valid
+              ? 'The mathematics holds for this model and this input'
+              : 'This receipt does not hold'}{' '}
+            ({formatMs(verdict.wallMs)}).
+          </p>
+          <table class="checks">
+            <caption>Every claim, and how it was checked here</caption>
+            <tbody>
+              {verdict.checks.map((entry) => (
+                <tr key={entry.id}>
+                  <td>
+                    <span
+                      class={`badge ${entry.status === 'pass' ? 'good' : entry.status === 'fail' ? 'bad' : 'busy'}`}
+                    >
+                      {entry.status}
+                    </span>
+                  </td>
+                  <th scope="row">{entry.claim}</th>
+                  <td>{entry.how}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </>
+      )}
+    </div>
+  );
+}
