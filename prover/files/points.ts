@@ -32,21 +32,26 @@ export function writeLittleEndian(bytes: Uint8Array, offset: number, value: bigi
     view.setBigUint64(8 * i, (value >> BigInt(64 * i)) & 0xffff_ffff_ffff_ffffn, true);
 }
 
+/** Out of Montgomery form. */
+export function readCoordinate(bytes: Uint8Array, offset: number): bigint {
+  return (readLittleEndian(bytes, offset) * inverseMontgomeryR) % q;
+}
+
 /** Refuses what is not canonical: a second encoding of the same number is a second file with the same meaning. */
-function readCoordinate(bytes: Uint8Array, offset: number, where: string, what: string): bigint {
+function readCanonical(bytes: Uint8Array, offset: number, where: string, what: string): bigint {
   const value = readLittleEndian(bytes, offset);
   if (value >= q) refuse(where, what, 'a coordinate below q', `0x${value.toString(16)}`);
   return (value * inverseMontgomeryR) % q;
 }
 
-function writeCoordinate(bytes: Uint8Array, offset: number, value: bigint): void {
+export function writeCoordinate(bytes: Uint8Array, offset: number, value: bigint): void {
   writeLittleEndian(bytes, offset, (value * montgomeryR) % q);
 }
 
 /** On the curve and not infinity, or MalformedFile. G1 has cofactor 1, so there is no subgroup to leave. */
 export function readG1(bytes: Uint8Array, offset: number, where: string, what: string): G1Point {
-  const x = readCoordinate(bytes, offset, where, what);
-  const y = readCoordinate(bytes, offset + 32, where, what);
+  const x = readCanonical(bytes, offset, where, what);
+  const y = readCanonical(bytes, offset + 32, where, what);
   if (x === 0n && y === 0n) refuse(where, what, 'a point', 'infinity');
   if ((y * y - x * x * x - 3n) % q !== 0n) refuse(where, what, 'a point of G1', 'a pair off the curve');
   return [x, y];
@@ -54,7 +59,7 @@ export function readG1(bytes: Uint8Array, offset: number, where: string, what: s
 
 /** On the twist, in the subgroup of order r, and not infinity, or MalformedFile. */
 export function readG2(bytes: Uint8Array, offset: number, where: string, what: string): G2Point {
-  const [x0, x1, y0, y1] = [0, 32, 64, 96].map((at) => readCoordinate(bytes, offset + at, where, what));
+  const [x0, x1, y0, y1] = [0, 32, 64, 96].map((at) => readCanonical(bytes, offset + at, where, what));
   if (x0 === 0n && x1 === 0n && y0 === 0n && y1 === 0n) refuse(where, what, 'a point', 'infinity');
   const point = bn254.G2.Point.fromAffine({ x: { c0: x0, c1: x1 }, y: { c0: y0, c1: y1 } });
   try {
