@@ -20,5 +20,5 @@ export interface EngineChoice {
 export async function selectEngine(): Promise<EngineChoice> {
   const { available, reason } = nativeAvailability();
   if (available) return { engine: nativeEngine, reason };
-  return { engine: snarkjsEngine, reason: `snarkjs (WASM): ` };
+  return { engine: snarkjsEngine, reason: `snarkjs (WASM): ${reason}` };
 }

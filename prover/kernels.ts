@@ -1,7 +1,7 @@
 /**
  * The group arithmetic that setups and ceremonies are made of, over points in file form (files/points.ts) and
  * scalars of 32 bytes little-endian, canonical. Two implementations: this readable one, which is the
- * specification, and native/setup-kernels.cpp, which must agree with it on every input.
+ * specification, and native/kernels.cpp, which must agree with it on every input.
  */
 import { bn254 } from '@noble/curves/bn254.js';
 import type { IField } from '@noble/curves/abstract/modular.js';

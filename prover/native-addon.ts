@@ -57,6 +57,13 @@ export interface NativeAddon {
   ): NativeJob<boolean>;
   /** One kernel on raw operands; see prover/native/kernel-table.hpp. */
   kernel(backend: string | undefined, name: string, ...operands: Uint8Array[]): Uint8Array;
+  /** One setup kernel (prover/native/kernels.cpp) on buffers that stay where they are; fills `output`. */
+  runKernel(
+    name: string,
+    inputs: readonly Uint8Array[],
+    output: Uint8Array,
+    options: { threads?: number; backend?: string },
+  ): NativeJob<void>;
 }
 
 /** What an addon's errors carry besides their message. */

@@ -1,14 +1,8 @@
-/** The native kernels (native/setup-kernels.cpp) behind the interface of kernels.ts. */
-import { availableParallelism } from 'node:os';
+/** The native kernels (native/kernels.cpp) behind the interface of kernels.ts. */
 import { type Group, type Kernels, pointBytes } from './kernels.js';
+import type { NativeAddon } from './native-addon.js';
 import { fieldBytes, writeLittleEndian } from './files/points.js';
 import { domainSizeFor } from './qap.js';
-
-/** The part of the addon that is used here. */
-export interface KernelAddon {
-  /** Fills `output`; rejects when a length does not fit. */
-  runKernel(name: string, inputs: readonly Uint8Array[], output: Uint8Array, threads: number): Promise<void>;
-}
 
 const bytesOf = (list: Uint32Array): Uint8Array =>
   new Uint8Array(list.buffer, list.byteOffset, list.byteLength);
@@ -19,14 +13,23 @@ const encodeScalars = (scalars: readonly bigint[]): Uint8Array => {
   return bytes;
 };
 
-export function nativeKernels(addon: KernelAddon, threads = availableParallelism()): Kernels {
+export interface NativeKernelsOptions {
+  readonly threads?: number;
+  /** An instruction set other than the best, from `doctor().backends`. */
+  readonly backend?: string;
+}
+
+export function nativeKernels(
+  addon: Pick<NativeAddon, 'runKernel'>,
+  options: NativeKernelsOptions = {},
+): Kernels {
   const run = async (
     name: string,
     inputs: readonly Uint8Array[],
     outputBytes: number,
   ): Promise<Uint8Array> => {
     const output = new Uint8Array(outputBytes);
-    await addon.runKernel(name, inputs, output, threads);
+    await addon.runKernel(name, inputs, output, options).promise;
     return output;
   };
   const count = (group: Group, points: Uint8Array): number => points.length / pointBytes[group];

@@ -1,5 +1,8 @@
-/** Native where it is built and works on this machine, otherwise the implementation that always runs. */
+/** Native where it is built and loads on this machine, otherwise the implementation that always runs. */
 import { type Kernels, typescriptKernels } from './kernels.js';
+import { loadAddon } from './native-addon.js';
+import { nativeAvailability } from './native-engine.js';
+import { nativeKernels } from './native-kernels.js';
 
 export interface KernelChoice {
   readonly kernels: Kernels;
@@ -7,6 +10,9 @@ export interface KernelChoice {
   readonly reason: string;
 }
 
-export async function selectKernels(): Promise<KernelChoice> {
-  return { kernels: typescriptKernels, reason: 'TypeScript: the native engine is not built' };
+export function selectKernels(): KernelChoice {
+  const { available, reason } = nativeAvailability();
+  const addon = available ? loadAddon() : undefined;
+  if (addon !== undefined) return { kernels: nativeKernels(addon), reason };
+  return { kernels: typescriptKernels, reason: `TypeScript: ${reason}` };
 }

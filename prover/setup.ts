@@ -129,7 +129,7 @@ async function writeKey(
   zkeyPath: string,
   { onProgress, kernels }: SetupOptions,
 ): Promise<VerifyingKey> {
-  const k = kernels ?? (await selectKernels()).kernels;
+  const k = kernels ?? selectKernels().kernels;
   const { wireCount, publicCount } = r1cs;
   const domainSize = domainSizeFor(r1cs);
   const scalar = (i: number): Uint8Array => trapdoor.subarray(i * fieldBytes, (i + 1) * fieldBytes);

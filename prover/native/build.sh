@@ -31,7 +31,6 @@ napi=(-isystem "$modules/node-api-headers/include" -isystem "$modules/node-addon
 # object, source, flags
 units=("addon.o addon.cc" "cpu.o cpu.cpp")
 for file in backend kernels; do
-  [ -f "$source/$file.cpp" ] || continue
   units+=("$file-portable.o $file.cpp -DVERINFER_ISA=portable")
   if [ "$(uname -m)" = x86_64 ]; then
     units+=("$file-adx.o $file.cpp -DVERINFER_ISA=adx -DVERINFER_ASM")

@@ -9,11 +9,7 @@
   void run_kernel(const std::string&, const std::vector<ByteSpan>&, uint8_t*, size_t, unsigned, const Cancellation&); \
   }
 
-#if __has_include("kernels.hpp")
 #define VERINFER_RUN(isa) isa::run_kernel
-#else
-#define VERINFER_RUN(isa) nullptr
-#endif
 
 namespace verinfer {
 

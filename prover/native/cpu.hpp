@@ -3,18 +3,7 @@
 #include <vector>
 
 #include "backend.hpp"
-#if __has_include("kernels.hpp")
 #include "kernels.hpp"
-#else
-namespace verinfer {
-struct ByteSpan {
-  const uint8_t* data;
-  size_t size;
-};
-using KernelFunction = void (*)(const std::string&, const std::vector<ByteSpan>&, uint8_t*, size_t, unsigned,
-                                const Cancellation&);
-}  // namespace verinfer
-#endif
 
 #if defined(__x86_64__)
 #include <cpuid.h>

@@ -1,14 +1,20 @@
 import test from 'ava';
+import { bn254 } from '@noble/curves/bn254.js';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { groth16, zKey } from 'snarkjs';
 import { UnsatisfiedWitness } from '../../prover/engine.js';
+import { checkVerifyingKey, UnsafeVerifyingKey } from '../../prover/key-check.js';
+import type { G2Point, VerifyingKey } from '../../prover/keys.js';
 import { checkCircuit, setupDevelopment, UnsoundCircuit } from '../../prover/setup.js';
 import { snarkjsEngine } from '../../prover/snarkjs-engine.js';
 import { encodeWitness } from '../../prover/files/wtns.js';
 import { bitCircuit, r1csOf } from '../support/bit-circuit.js';
+import { random } from '../support/random.js';
 
+const draw = random(17);
+const uniform = (): number => draw.below(2 ** 32) / 2 ** 32;
 const folder = mkdtempSync(join(tmpdir(), 'verinfer-setup-'));
 test.after.always(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -26,18 +32,18 @@ test.serial('a development key proves in snarkjs, and snarkjs exports the same v
     vk.ic.map(([x, y]) => [`${x}`, `${y}`, '1']),
   );
 
-  const { proof, publicSignals } = await groth16.prove(path, encodeWitness(witness(Math.random)));
+  const { proof, publicSignals } = await groth16.prove(path, encodeWitness(witness(uniform)));
   t.true(await groth16.verify(exported, publicSignals, proof));
-  t.false(await groth16.verify(exported, [publicSignals[1], publicSignals[0]], proof));
+  t.false(await groth16.verify(exported, [publicSignals[0], `${BigInt(publicSignals[1]) + 1n}`], proof));
 
   const key = await snarkjsEngine.loadKey(path);
   t.teardown(() => key.close());
   t.deepEqual(key.verifyingKey, vk);
   const stages: string[] = [];
-  await key.prove(witness(Math.random), { onStage: (stage) => stages.push(stage) });
+  await key.prove(witness(uniform), { onStage: (stage) => stages.push(stage) });
   t.deepEqual(stages, ['abc', 'ntt', 'msm-witness', 'msm-h', 'verify']);
 
-  const wrong = witness(Math.random);
+  const wrong = witness(uniform);
   wrong.small[wrong.small.length - 1] += 1;
   await t.throwsAsync(key.prove(wrong), { instanceOf: UnsatisfiedWitness });
 });
@@ -48,4 +54,28 @@ test('C05 a public signal in no constraint is refused by setup', async (t) => {
   const error = t.throws(() => checkCircuit(free), { instanceOf: UnsoundCircuit });
   t.is(error?.what, 'public signal 2');
   await t.throwsAsync(setupDevelopment(free, join(folder, 'free.zkey')), { instanceOf: UnsoundCircuit });
+});
+
+test.serial('C06 an IC point that is infinite, repeated or negated makes a key unusable', async (t) => {
+  const vk = await setupDevelopment(bitCircuit(60, 3).r1cs, join(folder, 'ic.zkey'));
+  t.notThrows(() => checkVerifyingKey(vk, 3));
+  const [x, y] = vk.ic[1];
+  const q = 21888242871839275222246405745257275088696311157297823662689037894645226208583n;
+  const refused: [string, VerifyingKey['ic']][] = [
+    ['infinite', [vk.ic[0], [0n, 0n], vk.ic[2], vk.ic[3]]],
+    ['repeated', [vk.ic[0], vk.ic[1], vk.ic[1], vk.ic[3]]],
+    ['negated', [vk.ic[0], vk.ic[1], [x, q - y], vk.ic[3]]],
+    ['too few', vk.ic.slice(0, 3)],
+    ['too many', [...vk.ic, vk.alpha]],
+  ];
+  for (const [name, ic] of refused) {
+    t.throws(() => checkVerifyingKey({ ...vk, ic }, 3), { instanceOf: UnsafeVerifyingKey }, name);
+  }
+  const generator = bn254.G2.Point.BASE.toAffine();
+  const g2: G2Point = [
+    [generator.x.c0, generator.x.c1],
+    [generator.y.c0, generator.y.c1],
+  ];
+  t.throws(() => checkVerifyingKey({ ...vk, delta: vk.gamma }, 3), { instanceOf: UnsafeVerifyingKey });
+  t.throws(() => checkVerifyingKey({ ...vk, delta: g2 }, 3), { instanceOf: UnsafeVerifyingKey });
 });

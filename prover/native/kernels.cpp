@@ -1,6 +1,6 @@
 // Buffers in, buffers out. Points are in file form (files/points.ts), scalars 32 bytes little-endian canonical, index
 // lists u32 little-endian. Compiled once per instruction set.
-#include "setup-kernels.hpp"
+#include "kernels.hpp"
 
 #include "encoding.hpp"
 #include "fixed-base.hpp"
