@@ -1,0 +1,22 @@
+/** ONNX bytes → the executed graph: what is proven, and the ONNX bytes that ONNX Runtime runs beside it as the oracle. */
+import { encodeGraph } from '../onnx/encode.js';
+import type { Graph } from '../onnx/graph.js';
+import { loadGraph, type LoadOptions } from '../onnx/load.js';
+import { lower } from './lowering.js';
+
+export interface ImportedModel {
+  /** Integer operators between a leading QuantizeLinear and a trailing DequantizeLinear: the compiler's input. */
+  readonly graph: Graph;
+  /** The executed graph as an ONNX file: QOperator form, to be run without graph optimisation. */
+  readonly executedModel: Uint8Array;
+  /** What was rewritten in a way that a user should know. */
+  readonly notes: readonly string[];
+}
+
+export type ImportOptions = LoadOptions;
+
+/** Throws ModelRefused naming node, attribute, expected and got. */
+export function importModel(bytes: Uint8Array, options: ImportOptions = {}): ImportedModel {
+  const { integer, executed, notes } = lower(loadGraph(bytes, options));
+  return { graph: integer, executedModel: encodeGraph(executed), notes };
+}
