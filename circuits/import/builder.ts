@@ -57,7 +57,10 @@ export class GraphBuilder {
   constant(wish: string, tensor: ConstantTensor): Tensor {
     const { data } = tensor;
     // Scales and zero points repeat by the hundred; equal small constants are one constant.
-    const key = data.length <= 16 ? `${tensor.dtype}[${tensor.shape.join()}]${Array.from(data as ArrayLike<unknown>, (x) => (Object.is(x, -0) ? '-0' : String(x))).join()}` : '';
+    const key =
+      data.length <= 16
+        ? `${tensor.dtype}[${tensor.shape.join()}]${Array.from(data as ArrayLike<unknown>, (x) => (Object.is(x, -0) ? '-0' : String(x))).join()}`
+        : '';
     const known = key && this.constantKeys.get(key);
     if (known) return { name: known, dtype: tensor.dtype, shape: tensor.shape };
     const name = this.fresh(wish);
@@ -73,7 +76,11 @@ export class GraphBuilder {
   }
 
   int64s(wish: string, values: readonly number[]): Tensor {
-    return this.constant(wish, { dtype: 'int64', shape: [values.length], data: BigInt64Array.from(values.map(BigInt)) });
+    return this.constant(wish, {
+      dtype: 'int64',
+      shape: [values.length],
+      data: BigInt64Array.from(values.map(BigInt)),
+    });
   }
 
   constantOf(name: string): ConstantTensor | undefined {
@@ -89,16 +96,27 @@ export class GraphBuilder {
   }
 
   /** Adds a compiler-only node and the standard nodes that mean the same; the last of them makes the output. */
-  emitTwoForms(name: string, type: ValueType, integer: NodeParts, executed: readonly NodeParts[], outputs: readonly string[]): Tensor {
+  emitTwoForms(
+    name: string,
+    type: ValueType,
+    integer: NodeParts,
+    executed: readonly NodeParts[],
+    outputs: readonly string[],
+  ): Tensor {
     const output = outputs.at(-1)!;
     this.nodes.push(nodeOf(name, integer, output));
-    executed.forEach((parts, i) => this.executedNodes.push(nodeOf(i === executed.length - 1 ? name : `${name}/${i}`, parts, outputs[i]!)));
+    executed.forEach((parts, i) =>
+      this.executedNodes.push(nodeOf(i === executed.length - 1 ? name : `${name}/${i}`, parts, outputs[i]!)),
+    );
     return { name: output, dtype: type.dtype, shape: type.shape };
   }
 
   finish(outputs: readonly Tensor[]): { integer: Graph; executed: Graph } {
     const graphOf = (nodes: readonly GraphNode[]): Graph => {
-      const live = liveNodes(nodes, outputs.map(({ name }) => name));
+      const live = liveNodes(
+        nodes,
+        outputs.map(({ name }) => name),
+      );
       const used = new Set([...live.flatMap(({ inputs }) => inputs), ...outputs.map(({ name }) => name)]);
       return {
         opsets: executedOpsets,

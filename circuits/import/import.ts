@@ -9,6 +9,7 @@ export interface ImportedModel {
   readonly graph: Graph;
   /** The executed graph as an ONNX file: QOperator form, to be run without graph optimisation. */
   readonly executedModel: Uint8Array;
+  readonly executedGraph: Graph;
   /** What was rewritten in a way that a user should know. */
   readonly notes: readonly string[];
 }
@@ -18,5 +19,5 @@ export type ImportOptions = LoadOptions;
 /** Throws ModelRefused naming node, attribute, expected and got. */
 export function importModel(bytes: Uint8Array, options: ImportOptions = {}): ImportedModel {
   const { integer, executed, notes } = lower(loadGraph(bytes, options));
-  return { graph: integer, executedModel: encodeGraph(executed), notes };
+  return { graph: integer, executedModel: encodeGraph(executed), executedGraph: executed, notes };
 }

@@ -27,11 +27,16 @@ export function flipConstant(builder: GraphBuilder, operand: Operand): Operand {
   const target = dtype === 'int8' ? 'uint8' : 'int8';
   const shift = dtype === 'int8' ? 128 : -128;
   const from = operand.constant!.data as Int8Array | Uint8Array;
-  const data = target === 'uint8' ? Uint8Array.from(from, (x) => x + shift) : Int8Array.from(from, (x) => x + shift);
+  const data =
+    target === 'uint8' ? Uint8Array.from(from, (x) => x + shift) : Int8Array.from(from, (x) => x + shift);
   const constant: ConstantTensor = { dtype: target, shape: operand.constant!.shape, data };
   return {
     tensor: builder.constant(operand.tensor.name, constant),
-    quantization: { ...operand.quantization, dtype: target, zeroPoints: operand.quantization.zeroPoints.map((z) => z + shift) },
+    quantization: {
+      ...operand.quantization,
+      dtype: target,
+      zeroPoints: operand.quantization.zeroPoints.map((z) => z + shift),
+    },
     constant,
   };
 }
@@ -43,12 +48,21 @@ export function flipActivation(builder: GraphBuilder, operand: Operand): Operand
   const shift = target === 'uint8' ? 128 : -128;
   return {
     tensor: relabel(builder, tensor, target, shift),
-    quantization: { ...quantization, dtype: target, zeroPoints: quantization.zeroPoints.map((z) => z + shift) },
+    quantization: {
+      ...quantization,
+      dtype: target,
+      zeroPoints: quantization.zeroPoints.map((z) => z + shift),
+    },
   };
 }
 
 /** y = x + shift in the other 8-bit type. */
-export function relabel(builder: GraphBuilder, tensor: Tensor, dtype: 'int8' | 'uint8', shift: number): Tensor {
+export function relabel(
+  builder: GraphBuilder,
+  tensor: Tensor,
+  dtype: 'int8' | 'uint8',
+  shift: number,
+): Tensor {
   const name = `${tensor.name}/${dtype}`;
   const code = dtype === 'uint8' ? 2 : 3;
   const outputs = [builder.fresh(`${name}/wide`), builder.fresh(`${name}/moved`), builder.fresh(name)];
@@ -77,7 +91,12 @@ export function relabel(builder: GraphBuilder, tensor: Tensor, dtype: 'int8' | '
 }
 
 /** Both operands and the output with one signedness, the activation's; a second activation follows the first. */
-export function alignSignedness(builder: GraphBuilder, node: GraphNode, x: Operand, w: Operand): { x: Operand; w: Operand } {
+export function alignSignedness(
+  builder: GraphBuilder,
+  node: GraphNode,
+  x: Operand,
+  w: Operand,
+): { x: Operand; w: Operand } {
   checkEightBit(node, 'input', x);
   checkEightBit(node, 'weight', w);
   if (x.quantization.dtype === w.quantization.dtype) return { x, w };
@@ -95,14 +114,20 @@ function withOutputOf(
   emit: (to: Quantization) => Tensor,
 ): Tensor {
   if (to.dtype === dtype) return emit(to);
-  if (to.dtype !== 'int8' && to.dtype !== 'uint8') refuseNode(node, 'output dtype', 'int8 or uint8', to.dtype);
+  if (to.dtype !== 'int8' && to.dtype !== 'uint8')
+    refuseNode(node, 'output dtype', 'int8 or uint8', to.dtype);
   const shift = to.dtype === 'uint8' ? 128 : -128;
   const near = emit({ ...to, dtype, zeroPoints: to.zeroPoints.map((z) => z - shift) });
   return relabel(builder, near, to.dtype, shift);
 }
 
 /** Bias as int32 at scale sx·sw, zero point 0: as given if it has that scale, else rounded to it. */
-export function integerBias(node: GraphNode, values: Float32Array | number[], x: Quantization, w: Quantization): Int32Array {
+export function integerBias(
+  node: GraphNode,
+  values: Float32Array | number[],
+  x: Quantization,
+  w: Quantization,
+): Int32Array {
   const { scale } = perTensor(node, x);
   return Int32Array.from(values, (value, channel) => {
     const unit = Math.fround(scale * w.scales[w.scales.length === 1 ? 0 : channel]!);
@@ -128,25 +153,34 @@ export function emitConvolution(builder: GraphBuilder, parts: ConvolutionParts):
   const { x, w } = alignSignedness(builder, node, parts.x, parts.w);
   perTensor(node, x.quantization);
   perTensor(node, parts.to);
-  const bias = parts.bias && builder.constant(`${name}/bias`, { dtype: 'int32', shape: [parts.bias.length], data: parts.bias });
+  const bias =
+    parts.bias &&
+    builder.constant(`${name}/bias`, { dtype: 'int32', shape: [parts.bias.length], data: parts.bias });
   return withOutputOf(builder, node, x.quantization.dtype as 'int8' | 'uint8', parts.to, (to) =>
-    builder.emit(name, { dtype: to.dtype, shape: parts.shape }, {
-      type: 'QLinearConv',
-      inputs: [
-        x.tensor.name,
-        builder.constant('scale', scaleTensor(x.quantization)).name,
-        builder.constant('zero_point', zeroPointTensor(x.quantization)).name,
-        w.tensor.name,
-        builder.constant('scale', scaleTensor(w.quantization)).name,
-        builder.constant('zero_point', zeroPointTensor(w.quantization)).name,
-        builder.constant('scale', scaleTensor(to)).name,
-        builder.constant('zero_point', zeroPointTensor(to)).name,
-        ...(bias ? [bias.name] : []),
-      ],
-      attributes: Object.fromEntries(
-        Object.entries(parts.attributes).map(([key, value]) => [key, typeof value === 'number' ? { kind: 'int', value } : { kind: 'ints', value }]),
-      ),
-    }),
+    builder.emit(
+      name,
+      { dtype: to.dtype, shape: parts.shape },
+      {
+        type: 'QLinearConv',
+        inputs: [
+          x.tensor.name,
+          builder.constant('scale', scaleTensor(x.quantization)).name,
+          builder.constant('zero_point', zeroPointTensor(x.quantization)).name,
+          w.tensor.name,
+          builder.constant('scale', scaleTensor(w.quantization)).name,
+          builder.constant('zero_point', zeroPointTensor(w.quantization)).name,
+          builder.constant('scale', scaleTensor(to)).name,
+          builder.constant('zero_point', zeroPointTensor(to)).name,
+          ...(bias ? [bias.name] : []),
+        ],
+        attributes: Object.fromEntries(
+          Object.entries(parts.attributes).map(([key, value]) => [
+            key,
+            typeof value === 'number' ? { kind: 'int', value } : { kind: 'ints', value },
+          ]),
+        ),
+      },
+    ),
   );
 }
 
@@ -165,18 +199,55 @@ export function emitMatrixProduct(builder: GraphBuilder, parts: MatrixProductPar
   perTensor(node, a.quantization);
   perTensor(node, parts.to);
   return withOutputOf(builder, node, a.quantization.dtype as 'int8' | 'uint8', parts.to, (to) =>
-    builder.emit(name, { dtype: to.dtype, shape: parts.shape }, {
-      type: 'QLinearMatMul',
-      inputs: [
-        a.tensor.name,
-        builder.constant('scale', scaleTensor(a.quantization)).name,
-        builder.constant('zero_point', zeroPointTensor(a.quantization)).name,
-        b.tensor.name,
-        builder.constant('scale', scaleTensor(b.quantization)).name,
-        builder.constant('zero_point', zeroPointTensor(b.quantization)).name,
-        builder.constant('scale', scaleTensor(to)).name,
-        builder.constant('zero_point', zeroPointTensor(to)).name,
-      ],
-    }),
+    builder.emit(
+      name,
+      { dtype: to.dtype, shape: parts.shape },
+      {
+        type: 'QLinearMatMul',
+        inputs: [
+          a.tensor.name,
+          builder.constant('scale', scaleTensor(a.quantization)).name,
+          builder.constant('zero_point', zeroPointTensor(a.quantization)).name,
+          b.tensor.name,
+          builder.constant('scale', scaleTensor(b.quantization)).name,
+          builder.constant('zero_point', zeroPointTensor(b.quantization)).name,
+          builder.constant('scale', scaleTensor(to)).name,
+          builder.constant('zero_point', zeroPointTensor(to)).name,
+        ],
+      },
+    ),
+  );
+}
+
+export interface GemmParts extends MatrixProductParts {
+  readonly bias: ConstantTensor | undefined;
+  readonly isTransposed: boolean;
+}
+
+/** com.microsoft QGemm: A·B + C in int32, requantized by f32(sa·sb)/sy. */
+export function emitGemm(builder: GraphBuilder, parts: GemmParts): Tensor {
+  const { node, name, bias, isTransposed } = parts;
+  const { x: a, w: b } = alignSignedness(builder, node, parts.a, parts.b);
+  return withOutputOf(builder, node, a.quantization.dtype as 'int8' | 'uint8', parts.to, (to) =>
+    builder.emit(
+      name,
+      { dtype: to.dtype, shape: parts.shape },
+      {
+        domain: 'com.microsoft',
+        type: 'QGemm',
+        inputs: [
+          a.tensor.name,
+          builder.constant('scale', scaleTensor(a.quantization)).name,
+          builder.constant('zero_point', zeroPointTensor(a.quantization)).name,
+          b.tensor.name,
+          builder.constant('scale', scaleTensor(b.quantization)).name,
+          builder.constant('zero_point', zeroPointTensor(b.quantization)).name,
+          bias ? builder.constant(`${name}/bias`, bias).name : '',
+          builder.constant('scale', scaleTensor(to)).name,
+          builder.constant('zero_point', zeroPointTensor(to)).name,
+        ],
+        attributes: { transB: { kind: 'int', value: isTransposed ? 1 : 0 } },
+      },
+    ),
   );
 }

@@ -10,11 +10,20 @@ import { sizeOf, type NodeContext } from '../onnx/shape.js';
 import { windowOf } from '../onnx/window.js';
 import { isWiring, wiringOf, type Wiring } from '../onnx/wiring.js';
 import { GraphBuilder, type Tensor } from './builder.js';
-import { emitConvolution, emitMatrixProduct, type Operand } from './linear.js';
+import { emitIntegerNode } from './integer.js';
+import { emitConvolution, emitGemm, emitMatrixProduct, type Operand } from './linear.js';
 import { isPointwise } from './pointwise.js';
 import { emitPool } from './pool.js';
 import { constantOf, FloatQuantizer } from './quantize-float.js';
-import { dequantize, perTensor, quantize, readNodeQuantization, readQuantization, sameQuantization, type Quantization } from './quantization.js';
+import {
+  dequantize,
+  perTensor,
+  quantize,
+  readNodeQuantization,
+  readQuantization,
+  sameQuantization,
+  type Quantization,
+} from './quantization.js';
 import { emitOutput } from './tail.js';
 import type { DequantizedFloat, Float, LinearFloat, Value } from './value.js';
 import { emitWiring } from './wires.js';
@@ -68,6 +77,8 @@ export class Lowering {
         return this.qLinearConv(context);
       case 'QLinearMatMul':
         return this.qLinearMatMul(context);
+      case 'QGemm':
+        return this.qGemm(context);
       case 'Conv':
         return this.conv(context);
       case 'MatMul':
@@ -81,6 +92,7 @@ export class Lowering {
         return emitPool(this, context);
       default:
         if (isWiring(node)) return this.wiring(context);
+        if (this.hasIntegerOperand(node)) return emitIntegerNode(this, context);
         if (isPointwise(node)) return this.pointwise(context);
         return refuseNode(node, 'operator', 'one that has an integer form', node.type);
     }
@@ -124,8 +136,18 @@ export class Lowering {
   dequantized(node: GraphNode, i: number): DequantizedFloat {
     const float = this.float(node, i);
     if (float.op === 'dequantized') return float;
-    const got = float.op === 'input' ? 'a float input of the graph' : float.op === 'constant' ? 'a float constant' : 'a float result';
-    return refuseNode(node, `input ${i}`, 'quantized: the output of a DequantizeLinear (a float model is quantized first: verinfer quantize)', got);
+    const got =
+      float.op === 'input'
+        ? 'a float input of the graph'
+        : float.op === 'constant'
+          ? 'a float constant'
+          : 'a float result';
+    return refuseNode(
+      node,
+      `input ${i}`,
+      'quantized: the output of a DequantizeLinear (a float model is quantized first: verinfer quantize)',
+      got,
+    );
   }
 
   shapeOf(name: string): readonly number[] {
@@ -145,7 +167,13 @@ export class Lowering {
     const tensor = this.integer(node, 0);
     const quantization = readNodeQuantization(context, tensor.dtype, tensor.shape);
     const constant = this.builder.constantOf(tensor.name);
-    this.setFloat(node.outputs[0]!, { op: 'dequantized', tensor, quantization, shape: tensor.shape, ...(constant ? { constant } : {}) });
+    this.setFloat(node.outputs[0]!, {
+      op: 'dequantized',
+      tensor,
+      quantization,
+      shape: tensor.shape,
+      ...(constant ? { constant } : {}),
+    });
   }
 
   operand(node: GraphNode, i: number, quantization: Quantization): Operand {
@@ -161,8 +189,21 @@ export class Lowering {
     const to = readQuantization(context, 6, this.types.get(output)!.dtype, undefined);
     if (!w.constant) refuseNode(node, 'weights', 'a constant', 'a value computed at run time');
     const bias = context.type(8) ? (context.constant(8)?.data as Int32Array | undefined) : undefined;
-    if (context.type(8) && !(bias instanceof Int32Array)) refuseNode(node, 'bias', 'a constant int32', context.type(8)!.dtype);
-    this.setInteger(output, emitConvolution(this.builder, { node, name: node.name, x, w, bias, to, shape: this.shapeOf(output), attributes: this.windowAttributes(context, 0, 3) }));
+    if (context.type(8) && !(bias instanceof Int32Array))
+      refuseNode(node, 'bias', 'a constant int32', context.type(8)!.dtype);
+    this.setInteger(
+      output,
+      emitConvolution(this.builder, {
+        node,
+        name: node.name,
+        x,
+        w,
+        bias,
+        to,
+        shape: this.shapeOf(output),
+        attributes: this.windowAttributes(context, 0, 3),
+      }),
+    );
   }
 
   /** Kernel, strides, dilations and pads spelled out, `auto_pad` resolved. */
@@ -181,9 +222,58 @@ export class Lowering {
     const { node } = context;
     const output = node.outputs[0]!;
     const a = this.operand(node, 0, readQuantization(context, 1, context.type(0)!.dtype, undefined));
-    const b = this.operand(node, 3, readQuantization(context, 4, context.type(3)!.dtype, context.type(3)!.shape.length - 1));
+    const b = this.operand(
+      node,
+      3,
+      readQuantization(context, 4, context.type(3)!.dtype, context.type(3)!.shape.length - 1),
+    );
     const to = readQuantization(context, 6, this.types.get(output)!.dtype, undefined);
-    this.setInteger(output, emitMatrixProduct(this.builder, { node, name: node.name, a, b, to, shape: this.shapeOf(output) }));
+    this.setInteger(
+      output,
+      emitMatrixProduct(this.builder, { node, name: node.name, a, b, to, shape: this.shapeOf(output) }),
+    );
+  }
+
+  private qGemm(context: NodeContext): void {
+    const { node } = context;
+    const output = node.outputs[0]!;
+    if (floatAttribute(node, 'alpha', 1) !== 1)
+      refuseNode(node, 'alpha', '1', floatAttribute(node, 'alpha', 1));
+    if (intAttribute(node, 'transA', 0) !== 0) refuseNode(node, 'transA', '0', 1);
+    if (!context.type(7)) refuseNode(node, 'y_scale', 'given (an integer result)', 'none');
+    const isTransposed = intAttribute(node, 'transB', 0) !== 0;
+    const a = this.operand(node, 0, readQuantization(context, 1, context.type(0)!.dtype, undefined));
+    const b = this.operand(
+      node,
+      3,
+      readQuantization(context, 4, context.type(3)!.dtype, isTransposed ? 0 : 1),
+    );
+    const to = readQuantization(context, 7, this.types.get(output)!.dtype, undefined);
+    if (!b.constant) refuseNode(node, 'B', 'a constant', 'a value computed at run time');
+    const bias = context.type(6) ? context.constant(6) : undefined;
+    if (context.type(6) && bias?.dtype !== 'int32')
+      refuseNode(node, 'C', 'a constant int32', context.type(6)!.dtype);
+    this.setInteger(
+      output,
+      emitGemm(this.builder, {
+        node,
+        name: node.name,
+        a,
+        b,
+        bias,
+        isTransposed,
+        to,
+        shape: this.shapeOf(output),
+      }),
+    );
+  }
+
+  /** True if the node computes on integers: its first operand that is no constant is an integer tensor. */
+  private hasIntegerOperand(node: GraphNode): boolean {
+    const values = node.inputs
+      .filter((name) => name !== '' && !this.graph.constants.has(name))
+      .map((name) => this.value(name));
+    return values.length > 0 && values.every((value) => value?.kind === 'integer');
   }
 
   private conv(context: NodeContext): void {
@@ -192,8 +282,18 @@ export class Lowering {
     const x = this.dequantized(node, 0);
     const w = this.dequantized(node, 1);
     if (!w.constant) refuseNode(node, 'weights', 'a constant', 'a value computed at run time');
-    const attributes = new Map(Object.entries(this.windowAttributes(context, 0, 1)).map(([name, value]) => [name, typeof value === 'number' ? ({ kind: 'int', value } as const) : ({ kind: 'ints', value } as const)]));
-    const linear: LinearFloat = { op: 'linear', node: { ...node, attributes }, shape: this.shapeOf(output), product: { kind: 'conv', x, w } };
+    const attributes = new Map(
+      Object.entries(this.windowAttributes(context, 0, 1)).map(([name, value]) => [
+        name,
+        typeof value === 'number' ? ({ kind: 'int', value } as const) : ({ kind: 'ints', value } as const),
+      ]),
+    );
+    const linear: LinearFloat = {
+      op: 'linear',
+      node: { ...node, attributes },
+      shape: this.shapeOf(output),
+      product: { kind: 'conv', x, w },
+    };
     this.setFloat(output, context.type(2) ? { ...linear, bias: this.float(node, 2) } : linear);
   }
 
@@ -205,11 +305,13 @@ export class Lowering {
     const shape = this.shapeOf(output);
     let bias: Float | undefined;
     if (node.type === 'Gemm') {
-      if (floatAttribute(node, 'alpha', 1) !== 1) refuseNode(node, 'alpha', '1', floatAttribute(node, 'alpha', 1));
+      if (floatAttribute(node, 'alpha', 1) !== 1)
+        refuseNode(node, 'alpha', '1', floatAttribute(node, 'alpha', 1));
       if (intAttribute(node, 'transA', 0)) a = this.transposed(node, a);
       if (intAttribute(node, 'transB', 0)) b = this.transposed(node, b);
       if (context.type(2)) {
-        if (floatAttribute(node, 'beta', 1) !== 1) refuseNode(node, 'beta', '1', floatAttribute(node, 'beta', 1));
+        if (floatAttribute(node, 'beta', 1) !== 1)
+          refuseNode(node, 'beta', '1', floatAttribute(node, 'beta', 1));
         bias = this.float(node, 2);
       }
     }
@@ -219,16 +321,32 @@ export class Lowering {
   }
 
   private transposed(node: GraphNode, float: DequantizedFloat): DequantizedFloat {
-    const transposition: GraphNode = { name: `${node.name}/transposed`, domain: '', type: 'Transpose', inputs: ['x'], outputs: ['y'], attributes: new Map() };
+    const transposition: GraphNode = {
+      name: `${node.name}/transposed`,
+      domain: '',
+      type: 'Transpose',
+      inputs: ['x'],
+      outputs: ['y'],
+      attributes: new Map(),
+    };
     const type = { dtype: float.quantization.dtype, shape: float.shape };
-    const context: NodeContext = { node: transposition, opset: 13, type: (i) => (i === 0 ? type : undefined), constant: () => undefined };
-    return this.moveDequantized(context, wiringOf(context)![0]!, [float]) ?? refuseNode(node, 'operand', 'one that can be transposed', 'per-axis activation');
+    const context: NodeContext = {
+      node: transposition,
+      opset: 13,
+      type: (i) => (i === 0 ? type : undefined),
+      constant: () => undefined,
+    };
+    return (
+      this.moveDequantized(context, wiringOf(context)![0]!, [float]) ??
+      refuseNode(node, 'operand', 'one that can be transposed', 'per-axis activation')
+    );
   }
 
   private wiring(context: NodeContext): void {
     const { node } = context;
     const wirings = wiringOf(context);
-    if (!wirings) refuseNode(node, 'indices or mode', 'known when the model is loaded, no interpolation', node.type);
+    if (!wirings)
+      refuseNode(node, 'indices or mode', 'known when the model is loaded, no interpolation', node.type);
     wirings.forEach((wiring, i) => {
       const name = node.outputs[i];
       if (!name) return;
@@ -238,19 +356,34 @@ export class Lowering {
         this.setInteger(name, emitWiring(this.builder, context, wiring, tensors, wiring.fill ?? 0));
       } else {
         const floats = wiring.sources.map((source) => this.float(node, source));
-        this.setFloat(name, this.moveDequantized(context, wiring, floats) ?? this.moveLater(context, wiring, floats));
+        this.setFloat(
+          name,
+          this.moveDequantized(context, wiring, floats) ?? this.moveLater(context, wiring, floats),
+        );
       }
     });
   }
 
   /** Moves the integers at once when all sources mean the same by them; undefined when they do not. */
-  private moveDequantized(context: NodeContext, wiring: Wiring, floats: readonly Float[]): DequantizedFloat | undefined {
+  private moveDequantized(
+    context: NodeContext,
+    wiring: Wiring,
+    floats: readonly Float[],
+  ): DequantizedFloat | undefined {
     const [first] = floats;
     if (first?.op !== 'dequantized') return undefined;
     const { quantization } = first;
-    if (!floats.every((float) => float.op === 'dequantized' && sameQuantization(float.quantization, quantization))) return undefined;
+    if (
+      !floats.every(
+        (float) => float.op === 'dequantized' && sameQuantization(float.quantization, quantization),
+      )
+    )
+      return undefined;
     const sources = floats as DequantizedFloat[];
-    const axis = quantization.axis === undefined ? undefined : movedAxis(context, quantization, first.shape, wiring.shape);
+    const axis =
+      quantization.axis === undefined
+        ? undefined
+        : movedAxis(context, quantization, first.shape, wiring.shape);
     if (quantization.axis !== undefined && axis === undefined) return undefined;
     let fill = 0;
     if (wiring.fill !== undefined) {
@@ -262,10 +395,25 @@ export class Lowering {
     const target = { ...quantization, axis };
     if (sources.every((source) => source.constant)) {
       const values = (i: number): ConstantTensor | undefined => sources[wiring.sources.indexOf(i)]?.constant;
-      const constant = moved({ ...context, constant: values }, wiring.sources, wiring.map(), fill, { dtype: quantization.dtype, shape: wiring.shape });
-      return { op: 'dequantized', tensor: this.builder.constant(context.node.name, constant), quantization: target, shape: wiring.shape, constant };
+      const constant = moved({ ...context, constant: values }, wiring.sources, wiring.map(), fill, {
+        dtype: quantization.dtype,
+        shape: wiring.shape,
+      });
+      return {
+        op: 'dequantized',
+        tensor: this.builder.constant(context.node.name, constant),
+        quantization: target,
+        shape: wiring.shape,
+        constant,
+      };
     }
-    const tensor = emitWiring(this.builder, context, wiring, sources.map((source) => source.tensor), fill);
+    const tensor = emitWiring(
+      this.builder,
+      context,
+      wiring,
+      sources.map((source) => source.tensor),
+      fill,
+    );
     return { op: 'dequantized', tensor, quantization: target, shape: wiring.shape };
   }
 
@@ -275,7 +423,14 @@ export class Lowering {
       node: context.node,
       shape: wiring.shape,
       sources,
-      apply: (tensors, to) => emitWiring(this.builder, context, wiring, tensors, wiring.fill === undefined ? 0 : quantize(wiring.fill, perTensor(context.node, to), to.dtype)),
+      apply: (tensors, to) =>
+        emitWiring(
+          this.builder,
+          context,
+          wiring,
+          tensors,
+          wiring.fill === undefined ? 0 : quantize(wiring.fill, perTensor(context.node, to), to.dtype),
+        ),
     };
   }
 
@@ -285,10 +440,17 @@ export class Lowering {
     const absent = (i: number): Float => {
       // Only Clip has inputs that may be left out before others that are given.
       const bound = i === 1 ? -Infinity : Infinity;
-      return { op: 'constant', shape: [], tensor: { dtype: 'float32', shape: [], data: Float32Array.of(bound) } };
+      return {
+        op: 'constant',
+        shape: [],
+        tensor: { dtype: 'float32', shape: [], data: Float32Array.of(bound) },
+      };
     };
     const args = node.inputs.map((name, i) => (name === '' ? absent(i) : this.float(node, i)));
-    this.setFloat(output, this.biased(node, args) ?? { op: 'pointwise', node, args, shape: this.shapeOf(output) });
+    this.setFloat(
+      output,
+      this.biased(node, args) ?? { op: 'pointwise', node, args, shape: this.shapeOf(output) },
+    );
   }
 
   /** MatMul or Conv followed by Add of a constant: the bias of the product. */
@@ -300,13 +462,22 @@ export class Lowering {
     const shape = product.product.kind === 'conv' ? bias.shape : bias.shape;
     const channelAxis = product.product.kind === 'conv' ? 1 : product.shape.length - 1;
     const aligned = [...new Array<number>(product.shape.length - shape.length).fill(1), ...shape];
-    const perChannel = aligned.every((dim, axis) => dim === 1 || (axis === channelAxis && dim === product.shape[axis]));
-    return perChannel && sizeOf(product.shape) === sizeOf(this.shapeOf(node.outputs[0]!)) ? { ...product, bias } : undefined;
+    const perChannel = aligned.every(
+      (dim, axis) => dim === 1 || (axis === channelAxis && dim === product.shape[axis]),
+    );
+    return perChannel && sizeOf(product.shape) === sizeOf(this.shapeOf(node.outputs[0]!))
+      ? { ...product, bias }
+      : undefined;
   }
 }
 
 /** The axis along which a per-axis quantization runs after the move, if it still runs along one. */
-function movedAxis(context: NodeContext, quantization: Quantization, from: readonly number[], to: readonly number[]): number | undefined {
+function movedAxis(
+  context: NodeContext,
+  quantization: Quantization,
+  from: readonly number[],
+  to: readonly number[],
+): number | undefined {
   const { node } = context;
   const axis = quantization.axis!;
   if (node.type === 'Transpose') {

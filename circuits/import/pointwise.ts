@@ -57,9 +57,14 @@ const rules: Readonly<Record<string, PointwiseRule>> = {
   LeakyRelu: (node, [x]) => (x! >= 0 ? x! : f(f(alpha(node, 0.01)) * x!)),
   Elu: (node, [x]) => f(x! >= 0 ? x! : alpha(node, 1) * (Math.exp(x!) - 1)),
   Celu: (node, [x]) => f(Math.max(0, x!) + Math.min(0, alpha(node, 1) * (Math.exp(x! / alpha(node, 1)) - 1))),
-  Selu: (node, [x]) => f(floatAttribute(node, 'gamma', f(1.0507009873554805)) * (x! > 0 ? x! : alpha(node, f(1.6732632423543772)) * (Math.exp(x!) - 1))),
+  Selu: (node, [x]) =>
+    f(
+      floatAttribute(node, 'gamma', f(1.0507009873554805)) *
+        (x! > 0 ? x! : alpha(node, f(1.6732632423543772)) * (Math.exp(x!) - 1)),
+    ),
   ThresholdedRelu: (node, [x]) => (x! > alpha(node, 1) ? x! : 0),
-  HardSigmoid: (node, [x]) => f(Math.max(0, Math.min(1, f(f(alpha(node, f(0.2)) * x!) + floatAttribute(node, 'beta', 0.5))))),
+  HardSigmoid: (node, [x]) =>
+    f(Math.max(0, Math.min(1, f(f(alpha(node, f(0.2)) * x!) + floatAttribute(node, 'beta', 0.5))))),
   Gelu: (node, [x]) =>
     f(
       stringAttribute(node, 'approximate', 'none') === 'tanh'
@@ -73,7 +78,10 @@ const rules: Readonly<Record<string, PointwiseRule>> = {
     return f(x! < -lambda ? x! + bias : x! > lambda ? x! - bias : 0);
   },
   Clip: (node, [x, low, high]) =>
-    Math.min(Math.max(x!, low ?? floatAttribute(node, 'min', -Infinity)), high ?? floatAttribute(node, 'max', Infinity)),
+    Math.min(
+      Math.max(x!, low ?? floatAttribute(node, 'min', -Infinity)),
+      high ?? floatAttribute(node, 'max', Infinity),
+    ),
   PRelu: of((x, slope) => (x! >= 0 ? x! : x! * slope!)),
   Add: of((a, b) => a! + b!),
   Sub: of((a, b) => a! - b!),

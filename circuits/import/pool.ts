@@ -25,17 +25,24 @@ function maximum(lowering: Lowering, context: NodeContext): void {
   const window = node.type === 'MaxPool' ? windowOf(context, spatial) : undefined;
   if (intAttribute(node, 'storage_order', 0) !== 0) refuseNode(node, 'storage_order', '0', 1);
   const apply = ([x]: readonly Tensor[]): Tensor =>
-    lowering.builder.emit(node.name, { dtype: x!.dtype, shape }, {
-      type: 'MaxPool',
-      inputs: [x!.name],
-      attributes: {
-        ceil_mode: { kind: 'int', value: intAttribute(node, 'ceil_mode', 0) },
-        dilations: { kind: 'ints', value: window?.dilations ?? spatial.map(() => 1) },
-        kernel_shape: { kind: 'ints', value: window?.kernel ?? spatial },
-        pads: { kind: 'ints', value: window ? [...window.before, ...window.after] : spatial.flatMap(() => [0, 0]) },
-        strides: { kind: 'ints', value: window?.strides ?? spatial.map(() => 1) },
+    lowering.builder.emit(
+      node.name,
+      { dtype: x!.dtype, shape },
+      {
+        type: 'MaxPool',
+        inputs: [x!.name],
+        attributes: {
+          ceil_mode: { kind: 'int', value: intAttribute(node, 'ceil_mode', 0) },
+          dilations: { kind: 'ints', value: window?.dilations ?? spatial.map(() => 1) },
+          kernel_shape: { kind: 'ints', value: window?.kernel ?? spatial },
+          pads: {
+            kind: 'ints',
+            value: window ? [...window.before, ...window.after] : spatial.flatMap(() => [0, 0]),
+          },
+          strides: { kind: 'ints', value: window?.strides ?? spatial.map(() => 1) },
+        },
       },
-    });
+    );
   const value = lowering.value(node.inputs[0]!)!;
   if (value.kind === 'integer') return lowering.setInteger(output, apply([value.tensor]));
   const { float } = value;
@@ -62,7 +69,9 @@ function average(lowering: Lowering, context: NodeContext): void {
     shape,
     source,
     emit: (from, to) =>
-      node.type === 'ReduceMean' ? emitMean(lowering, context, from, to, shape) : emitWindowAverage(lowering, context, from, to, shape),
+      node.type === 'ReduceMean'
+        ? emitMean(lowering, context, from, to, shape)
+        : emitWindowAverage(lowering, context, from, to, shape),
   });
 }
 
@@ -78,22 +87,39 @@ function ones(lowering: Lowering, dtype: 'int8' | 'uint8', shape: readonly numbe
 }
 
 /** Windows of one size everywhere: a depthwise convolution with weights 1 at scale 1/size. */
-function emitWindowAverage(lowering: Lowering, context: NodeContext, from: DequantizedFloat, to: Quantization, shape: readonly number[]): Tensor {
+function emitWindowAverage(
+  lowering: Lowering,
+  context: NodeContext,
+  from: DequantizedFloat,
+  to: Quantization,
+  shape: readonly number[],
+): Tensor {
   const { node } = context;
   const { builder } = lowering;
   const dtype = from.quantization.dtype as 'int8' | 'uint8';
   const [, channels, ...spatial] = from.shape as [number, number, ...number[]];
   const window =
     node.type === 'GlobalAveragePool'
-      ? { kernel: spatial, strides: spatial.map(() => 1), dilations: spatial.map(() => 1), before: spatial.map(() => 0), after: spatial.map(() => 0), output: spatial.map(() => 1) }
+      ? {
+          kernel: spatial,
+          strides: spatial.map(() => 1),
+          dilations: spatial.map(() => 1),
+          before: spatial.map(() => 0),
+          after: spatial.map(() => 0),
+          output: spatial.map(() => 1),
+        }
       : windowOf(context, spatial);
   const countsPadding = intAttribute(node, 'count_include_pad', 0) !== 0;
   const overhangs = spatial.some((dim, i) => {
-    const last = (window.output[i]! - 1) * window.strides[i]! + (window.kernel[i]! - 1) * window.dilations[i]! - window.before[i]!;
+    const last =
+      (window.output[i]! - 1) * window.strides[i]! +
+      (window.kernel[i]! - 1) * window.dilations[i]! -
+      window.before[i]!;
     return last >= dim + window.after[i]!;
   });
   const padded = window.before.some((x) => x > 0) || window.after.some((x) => x > 0);
-  if (overhangs || (padded && !countsPadding)) return emitUnevenAverage(lowering, context, from, to, shape, countsPadding);
+  if (overhangs || (padded && !countsPadding))
+    return emitUnevenAverage(lowering, context, from, to, shape, countsPadding);
   const w = ones(lowering, dtype, [channels, 1, ...window.kernel], Math.fround(1 / sizeOf(window.kernel)));
   return emitConvolution(builder, {
     node,
@@ -102,12 +128,25 @@ function emitWindowAverage(lowering: Lowering, context: NodeContext, from: Dequa
     w,
     to,
     shape,
-    attributes: { dilations: window.dilations, group: channels, kernel_shape: window.kernel, pads: [...window.before, ...window.after], strides: window.strides },
+    attributes: {
+      dilations: window.dilations,
+      group: channels,
+      kernel_shape: window.kernel,
+      pads: [...window.before, ...window.after],
+      strides: window.strides,
+    },
   });
 }
 
 /** Windows that count differently: a matrix of zeros and ones over the spatial axes, with one scale a column. */
-function emitUnevenAverage(lowering: Lowering, context: NodeContext, from: DequantizedFloat, to: Quantization, shape: readonly number[], countsPadding: boolean): Tensor {
+function emitUnevenAverage(
+  lowering: Lowering,
+  context: NodeContext,
+  from: DequantizedFloat,
+  to: Quantization,
+  shape: readonly number[],
+  countsPadding: boolean,
+): Tensor {
   const { node } = context;
   const [n, channels, ...spatial] = from.shape as [number, number, ...number[]];
   const window = windowOf(context, spatial);
@@ -119,7 +158,8 @@ function emitUnevenAverage(lowering: Lowering, context: NodeContext, from: Dequa
     let count = 0;
     mapByCoordinates(window.kernel, (k) => {
       const x = at.map((o, i) => o * window.strides[i]! + k[i]! * window.dilations[i]! - window.before[i]!);
-      if (x.every((xi, i) => xi >= 0 && xi < spatial[i]!)) inside.push(x.reduce((sum, xi, i) => sum + xi * strides[i]!, 0));
+      if (x.every((xi, i) => xi >= 0 && xi < spatial[i]!))
+        inside.push(x.reduce((sum, xi, i) => sum + xi * strides[i]!, 0));
       // Padding counts where asked for, what overhangs the padding never does.
       if (x.every((xi, i) => xi < spatial[i]! + window.after[i]!)) count++;
       return 0;
@@ -129,11 +169,24 @@ function emitUnevenAverage(lowering: Lowering, context: NodeContext, from: Dequa
     return 0;
   });
   const rows = reshape(lowering.builder, `${node.name}/rows`, from.tensor, [n * channels, sizeOf(spatial)]);
-  const y = emitAveragingProduct(lowering, context, { ...from, tensor: rows, shape: rows.shape }, to, { members }, counts);
+  const y = emitAveragingProduct(
+    lowering,
+    context,
+    { ...from, tensor: rows, shape: rows.shape },
+    to,
+    { members },
+    counts,
+  );
   return reshape(lowering.builder, `${node.name}/result`, y, shape);
 }
 
-function emitMean(lowering: Lowering, context: NodeContext, from: DequantizedFloat, to: Quantization, shape: readonly number[]): Tensor {
+function emitMean(
+  lowering: Lowering,
+  context: NodeContext,
+  from: DequantizedFloat,
+  to: Quantization,
+  shape: readonly number[],
+): Tensor {
   const { builder } = lowering;
   const { node } = context;
   const axes = reducedAxes(context);
@@ -144,18 +197,36 @@ function emitMean(lowering: Lowering, context: NodeContext, from: DequantizedFlo
   const inOrder = perm.every((axis, i) => axis === i);
   const turned = inOrder
     ? from.tensor
-    : builder.emit(`${node.name}/turned`, { dtype: from.tensor.dtype, shape: perm.map((axis) => from.shape[axis]!) }, {
-        type: 'Transpose',
-        inputs: [from.tensor.name],
-        attributes: { perm: { kind: 'ints', value: perm } },
-      });
+    : builder.emit(
+        `${node.name}/turned`,
+        { dtype: from.tensor.dtype, shape: perm.map((axis) => from.shape[axis]!) },
+        {
+          type: 'Transpose',
+          inputs: [from.tensor.name],
+          attributes: { perm: { kind: 'ints', value: perm } },
+        },
+      );
   const rows = reshape(builder, `${node.name}/rows`, turned, [sizeOf(from.shape) / count, count]);
   const members = [Array.from({ length: count }, (_, i) => i)];
-  const y = emitAveragingProduct(lowering, context, { ...from, tensor: rows, shape: rows.shape }, to, { members }, [count]);
+  const y = emitAveragingProduct(
+    lowering,
+    context,
+    { ...from, tensor: rows, shape: rows.shape },
+    to,
+    { members },
+    [count],
+  );
   return reshape(builder, `${node.name}/result`, y, shape);
 }
 
-function emitAveragingProduct(lowering: Lowering, { node }: NodeContext, rows: DequantizedFloat, to: Quantization, { members }: Averaging, counts: readonly number[]): Tensor {
+function emitAveragingProduct(
+  lowering: Lowering,
+  { node }: NodeContext,
+  rows: DequantizedFloat,
+  to: Quantization,
+  { members }: Averaging,
+  counts: readonly number[],
+): Tensor {
   const { builder } = lowering;
   const dtype = rows.quantization.dtype as 'int8' | 'uint8';
   const [height, width] = rows.shape as [number, number];

@@ -27,7 +27,13 @@ const ranges: Partial<Record<Dtype, readonly [number, number]>> = {
 /** Inclusive range of an integer dtype. */
 export function rangeOf(dtype: Dtype): readonly [number, number] {
   const range = ranges[dtype];
-  if (!range) throw new ModelRefused({ where: 'quantization', what: 'dtype', expected: Object.keys(ranges).join(', '), got: dtype });
+  if (!range)
+    throw new ModelRefused({
+      where: 'quantization',
+      what: 'dtype',
+      expected: Object.keys(ranges).join(', '),
+      got: dtype,
+    });
   return range;
 }
 
@@ -36,35 +42,58 @@ const SMALLEST_NORMAL_F32 = 2 ** -126;
 /** Refuses every scale that has no meaning: not finite, not positive, or so small that arithmetic flushes it. */
 export function checkScales(node: GraphNode, what: string, scales: Float32Array): void {
   for (const scale of scales) {
-    if (!(scale >= SMALLEST_NORMAL_F32 && scale < Infinity)) refuseNode(node, what, 'a positive normal float32', scale);
+    if (!(scale >= SMALLEST_NORMAL_F32 && scale < Infinity))
+      refuseNode(node, what, 'a positive normal float32', scale);
   }
 }
 
 function constantAt(context: NodeContext, i: number, what: string): ConstantTensor {
-  return context.constant(i) ?? refuseNode(context.node, what, 'a constant (quantization parameters computed or given at run time are dynamic quantization)', 'a run-time value');
+  return (
+    context.constant(i) ??
+    refuseNode(
+      context.node,
+      what,
+      'a constant (quantization parameters computed or given at run time are dynamic quantization)',
+      'a run-time value',
+    )
+  );
 }
 
 /** Scale and zero point at inputs i and i + 1, of a tensor of this dtype and rank. */
-export function readQuantization(context: NodeContext, i: number, dtype: Dtype, axis: number | undefined): Quantization {
+export function readQuantization(
+  context: NodeContext,
+  i: number,
+  dtype: Dtype,
+  axis: number | undefined,
+): Quantization {
   const { node } = context;
   const scale = constantAt(context, i, 'scale');
   if (scale.dtype !== 'float32') refuseNode(node, 'scale dtype', 'float32', scale.dtype);
   const scales = scale.data as Float32Array;
   checkScales(node, 'scale', scales);
-  if (scale.shape.length > 1) refuseNode(node, 'scale shape', 'a scalar or one number a channel (no blocks)', [...scale.shape]);
+  if (scale.shape.length > 1)
+    refuseNode(node, 'scale shape', 'a scalar or one number a channel (no blocks)', [...scale.shape]);
   const zeroPoint = context.type(i + 1) ? constantAt(context, i + 1, 'zero point') : undefined;
   if (zeroPoint && zeroPoint.dtype !== dtype) refuseNode(node, 'zero point dtype', dtype, zeroPoint.dtype);
-  const zeroPoints = zeroPoint ? Array.from(zeroPoint.data as ArrayLike<number>, Number) : new Array<number>(scales.length).fill(0);
-  if (scales.length === 0 || zeroPoints.length !== scales.length) refuseNode(node, 'zero points', `${Math.max(1, scales.length)}, as many as scales`, zeroPoints.length);
+  const zeroPoints = zeroPoint
+    ? Array.from(zeroPoint.data as ArrayLike<number>, Number)
+    : new Array<number>(scales.length).fill(0);
+  if (scales.length === 0 || zeroPoints.length !== scales.length)
+    refuseNode(node, 'zero points', `${Math.max(1, scales.length)}, as many as scales`, zeroPoints.length);
   if (scales.length === 1) return { dtype, scales, zeroPoints, axis: undefined };
   if (axis === undefined) refuseNode(node, 'scale', 'one number', `${scales.length} numbers`);
   return { dtype, scales, zeroPoints, axis };
 }
 
 /** Scale and zero point of a QuantizeLinear or DequantizeLinear node. */
-export function readNodeQuantization(context: NodeContext, dtype: Dtype, shape: readonly number[]): Quantization {
+export function readNodeQuantization(
+  context: NodeContext,
+  dtype: Dtype,
+  shape: readonly number[],
+): Quantization {
   const { node } = context;
-  if (intAttribute(node, 'block_size', 0) !== 0) refuseNode(node, 'block_size', '0', intAttribute(node, 'block_size', 0));
+  if (intAttribute(node, 'block_size', 0) !== 0)
+    refuseNode(node, 'block_size', '0', intAttribute(node, 'block_size', 0));
   const count = context.constant(1)?.data.length ?? 1;
   if (count === 1) return readQuantization(context, 1, dtype, undefined);
   const axis = axisOf(node, intAttribute(node, 'axis', 1), shape.length);
@@ -83,7 +112,13 @@ export function sameQuantization(p: Quantization, q: Quantization): boolean {
 
 /** The single scale and zero point of a per-tensor quantization. */
 export function perTensor(node: GraphNode, q: Quantization): { scale: number; zeroPoint: number } {
-  if (q.scales.length !== 1) throw new ModelRefused({ where: whereOf(node), what: 'scale', expected: 'one number for an activation', got: `${q.scales.length} numbers` });
+  if (q.scales.length !== 1)
+    throw new ModelRefused({
+      where: whereOf(node),
+      what: 'scale',
+      expected: 'one number for an activation',
+      got: `${q.scales.length} numbers`,
+    });
   return { scale: q.scales[0]!, zeroPoint: q.zeroPoints[0]! };
 }
 
@@ -93,7 +128,11 @@ export function dequantize(q: number, { scale, zeroPoint }: { scale: number; zer
 }
 
 /** QuantizeLinear: saturate(rne(f32(x/scale)) + zp). */
-export function quantize(x: number, { scale, zeroPoint }: { scale: number; zeroPoint: number }, dtype: Dtype): number {
+export function quantize(
+  x: number,
+  { scale, zeroPoint }: { scale: number; zeroPoint: number },
+  dtype: Dtype,
+): number {
   const [low, high] = rangeOf(dtype);
   const y = roundHalfEven(Math.fround(x / scale)) + zeroPoint;
   return y < low ? low : y > high ? high : y;

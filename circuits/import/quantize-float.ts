@@ -10,7 +10,16 @@ import type { GraphBuilder, NodeParts, Tensor } from './builder.js';
 import { staircaseOf, fitStaircase } from './fit.js';
 import { emitConvolution, emitMatrixProduct, integerBias } from './linear.js';
 import { evaluatePointwise } from './pointwise.js';
-import { dequantize, perTensor, quantize, rangeOf, sameQuantization, scaleTensor, zeroPointTensor, type Quantization } from './quantization.js';
+import {
+  dequantize,
+  perTensor,
+  quantize,
+  rangeOf,
+  sameQuantization,
+  scaleTensor,
+  zeroPointTensor,
+  type Quantization,
+} from './quantization.js';
 import { fitSum } from './sum.js';
 import type { DequantizedFloat, Float, LinearFloat, PointwiseFloat } from './value.js';
 
@@ -43,7 +52,10 @@ export class FloatQuantizer {
         return this.linear(float, to);
       case 'moved':
         perTensor(node, to);
-        return float.apply(float.sources.map((source) => this.quantize(source, to, node)), to);
+        return float.apply(
+          float.sources.map((source) => this.quantize(source, to, node)),
+          to,
+        );
       case 'pooled':
         return float.emit(float.source, to);
       case 'pointwise':
@@ -53,16 +65,25 @@ export class FloatQuantizer {
 
   private boundary(input: string, shape: readonly number[], to: Quantization, node: GraphNode): Tensor {
     perTensor(node, to);
-    return this.builder.emit(node.name, { dtype: to.dtype, shape }, {
-      type: 'QuantizeLinear',
-      inputs: [input, this.builder.constant('scale', scaleTensor(to)).name, this.builder.constant('zero_point', zeroPointTensor(to)).name],
-    });
+    return this.builder.emit(
+      node.name,
+      { dtype: to.dtype, shape },
+      {
+        type: 'QuantizeLinear',
+        inputs: [
+          input,
+          this.builder.constant('scale', scaleTensor(to)).name,
+          this.builder.constant('zero_point', zeroPointTensor(to)).name,
+        ],
+      },
+    );
   }
 
   private quantizedConstant(tensor: ConstantTensor, to: Quantization, node: GraphNode): ConstantTensor {
     const params = perTensor(node, to);
     const data = newTensorData(to.dtype, tensor.data.length);
-    for (let i = 0; i < data.length; i++) data[i] = quantize(Number(tensor.data[i]), params, to.dtype) as never;
+    for (let i = 0; i < data.length; i++)
+      data[i] = quantize(Number(tensor.data[i]), params, to.dtype) as never;
     return { dtype: to.dtype, shape: tensor.shape, data };
   }
 
@@ -76,16 +97,39 @@ export class FloatQuantizer {
     const { node, product, shape } = float;
     if (product.kind === 'matmul') {
       if (float.bias) return this.biasedProduct(float, to);
-      return emitMatrixProduct(this.builder, { node, name: node.name, a: product.a, b: product.b, to, shape });
+      return emitMatrixProduct(this.builder, {
+        node,
+        name: node.name,
+        a: product.a,
+        b: product.b,
+        to,
+        shape,
+      });
     }
     const attributes: Record<string, readonly number[] | number> = {};
     for (const [name, value] of node.attributes) {
-      if (['dilations', 'group', 'kernel_shape', 'pads', 'strides'].includes(name) && (value.kind === 'ints' || value.kind === 'int')) attributes[name] = value.value;
+      if (
+        ['dilations', 'group', 'kernel_shape', 'pads', 'strides'].includes(name) &&
+        (value.kind === 'ints' || value.kind === 'int')
+      )
+        attributes[name] = value.value;
     }
     const autoPad = node.attributes.get('auto_pad');
-    if (autoPad?.kind === 'string' && autoPad.value !== 'NOTSET') refuseNode(node, 'auto_pad', 'replaced by pads before lowering', autoPad.value);
-    const bias = float.bias && this.bias(node, float.bias, product.x.quantization, product.w.quantization, product.w.shape[0]!);
-    return emitConvolution(this.builder, { node, name: node.name, x: product.x, w: product.w, bias, to, shape, attributes });
+    if (autoPad?.kind === 'string' && autoPad.value !== 'NOTSET')
+      refuseNode(node, 'auto_pad', 'replaced by pads before lowering', autoPad.value);
+    const bias =
+      float.bias &&
+      this.bias(node, float.bias, product.x.quantization, product.w.quantization, product.w.shape[0]!);
+    return emitConvolution(this.builder, {
+      node,
+      name: node.name,
+      x: product.x,
+      w: product.w,
+      bias,
+      to,
+      shape,
+      attributes,
+    });
   }
 
   /** [.., K]·[K, N] + bias as a 1×1 convolution: the standard matrix kernel has no bias. */
@@ -94,11 +138,18 @@ export class FloatQuantizer {
     if (product.kind !== 'matmul') throw new Error('only matrix products are biased here');
     const { a, b } = product;
     const weights = b.constant;
-    if (!weights || weights.shape.length !== 2) refuseNode(node, 'second operand', 'a constant matrix where a bias is added', weights ? [...weights.shape] : 'an activation');
+    if (!weights || weights.shape.length !== 2)
+      refuseNode(
+        node,
+        'second operand',
+        'a constant matrix where a bias is added',
+        weights ? [...weights.shape] : 'an activation',
+      );
     const [k, n] = weights.shape as [number, number];
     const rows = sizeOf(a.shape) / k;
     const data = newTensorData(weights.dtype, k * n);
-    for (let i = 0; i < k; i++) for (let j = 0; j < n; j++) data[j * k + i] = weights.data[i * n + j]! as never;
+    for (let i = 0; i < k; i++)
+      for (let j = 0; j < n; j++) data[j * k + i] = weights.data[i * n + j]! as never;
     const kernel: ConstantTensor = { dtype: weights.dtype, shape: [n, k, 1, 1], data };
     const x = this.reshape(`${node.name}/rows`, a.tensor, [rows, k, 1, 1]);
     const bias = this.bias(node, float.bias!, a.quantization, b.quantization, n);
@@ -106,7 +157,11 @@ export class FloatQuantizer {
       node,
       name: node.name,
       x: { tensor: x, quantization: a.quantization },
-      w: { tensor: this.builder.constant(`${node.name}/weights`, kernel), quantization: { ...b.quantization, axis: b.quantization.axis === undefined ? undefined : 0 }, constant: kernel },
+      w: {
+        tensor: this.builder.constant(`${node.name}/weights`, kernel),
+        quantization: { ...b.quantization, axis: b.quantization.axis === undefined ? undefined : 0 },
+        constant: kernel,
+      },
       bias,
       to,
       shape: [rows, n, 1, 1],
@@ -116,13 +171,20 @@ export class FloatQuantizer {
   }
 
   reshape(name: string, tensor: Tensor, shape: readonly number[]): Tensor {
-    if (tensor.shape.length === shape.length && tensor.shape.every((dim, i) => dim === shape[i])) return tensor;
-    return this.builder.emit(name, { dtype: tensor.dtype, shape }, { type: 'Reshape', inputs: [tensor.name, this.builder.int64s('shape', shape).name] });
+    if (tensor.shape.length === shape.length && tensor.shape.every((dim, i) => dim === shape[i]))
+      return tensor;
+    return this.builder.emit(
+      name,
+      { dtype: tensor.dtype, shape },
+      { type: 'Reshape', inputs: [tensor.name, this.builder.int64s('shape', shape).name] },
+    );
   }
 
   /** One int32 a channel. */
   private bias(node: GraphNode, bias: Float, x: Quantization, w: Quantization, channels: number): Int32Array {
-    const units = Float32Array.from({ length: channels }, (_, c) => Math.fround(perTensor(node, x).scale * w.scales[w.scales.length === 1 ? 0 : c]!));
+    const units = Float32Array.from({ length: channels }, (_, c) =>
+      Math.fround(perTensor(node, x).scale * w.scales[w.scales.length === 1 ? 0 : c]!),
+    );
     if (bias.op === 'dequantized' && bias.constant && bias.quantization.zeroPoints.every((z) => z === 0)) {
       const { scales } = bias.quantization;
       // Exporters compute sx·sw in double or float32; the last bits of the product may differ from ours.
@@ -137,42 +199,80 @@ export class FloatQuantizer {
 
   private pointwise(float: PointwiseFloat, to: Quantization, node: GraphNode): Tensor {
     const leaves = [...new Set(leavesOf(float))];
-    const dynamic = leaves.filter((leaf) => leaf.op !== 'constant' && !(leaf.op === 'dequantized' && leaf.constant));
+    const dynamic = leaves.filter(
+      (leaf) => leaf.op !== 'constant' && !(leaf.op === 'dequantized' && leaf.constant),
+    );
     const clamp = clampOf(float);
     // A clamp of something that is quantized as a whole: quantization is monotone, so it commutes.
-    if (clamp && (dynamic.length !== 1 || dynamic[0]!.op !== 'dequantized')) return this.clamp(float, clamp, to, node);
+    if (clamp && (dynamic.length !== 1 || dynamic[0]!.op !== 'dequantized'))
+      return this.clamp(float, clamp, to, node);
     for (const leaf of dynamic) {
-      if (leaf.op !== 'dequantized') refuseNode(float.node, 'inputs', 'quantized (the output of a DequantizeLinear)', leaf.op === 'input' ? 'a float input of the graph' : `the float result of node "${'node' in leaf ? leaf.node.name : ''}"`);
+      if (leaf.op !== 'dequantized')
+        refuseNode(
+          float.node,
+          'inputs',
+          'quantized (the output of a DequantizeLinear)',
+          leaf.op === 'input'
+            ? 'a float input of the graph'
+            : `the float result of node "${'node' in leaf ? leaf.node.name : ''}"`,
+        );
     }
     const sources = dynamic as DequantizedFloat[];
     if (sources.length === 1) {
       const source = sources[0]!;
       const from = perTensor(float.node, source.quantization);
       requireScalars(float, leaves, source.shape);
-      return this.unary(float.node.name, source, to, (q) => evaluate(float, new Map([[source, dequantize(q, from)]])), float.node);
+      return this.unary(
+        float.node.name,
+        source,
+        to,
+        (q) => evaluate(float, new Map([[source, dequantize(q, from)]])),
+        float.node,
+      );
     }
-    if (sources.length === 2) return this.pair(float, sources as [DequantizedFloat, DequantizedFloat], leaves, to);
+    if (sources.length === 2)
+      return this.pair(float, sources as [DequantizedFloat, DequantizedFloat], leaves, to);
     return refuseNode(float.node, 'quantized operands between Q and DQ', '1 or 2', sources.length);
   }
 
-  private clamp(float: PointwiseFloat, { argument, low, high }: Clamp, to: Quantization, node: GraphNode): Tensor {
+  private clamp(
+    float: PointwiseFloat,
+    { argument, low, high }: Clamp,
+    to: Quantization,
+    node: GraphNode,
+  ): Tensor {
     const params = perTensor(node, to);
     const inner = this.quantize(argument, to, node);
     const [yMin, yMax] = rangeOf(to.dtype);
     const [from, upTo] = [quantize(low, params, to.dtype), quantize(high, params, to.dtype)];
     if (from <= yMin && upTo >= yMax) return inner;
-    return this.builder.emit(float.node.name, { dtype: to.dtype, shape: float.shape }, {
-      type: 'Clip',
-      inputs: [inner.name, this.builder.scalar('low', to.dtype, from).name, this.builder.scalar('high', to.dtype, upTo).name],
-    });
+    return this.builder.emit(
+      float.node.name,
+      { dtype: to.dtype, shape: float.shape },
+      {
+        type: 'Clip',
+        inputs: [
+          inner.name,
+          this.builder.scalar('low', to.dtype, from).name,
+          this.builder.scalar('high', to.dtype, upTo).name,
+        ],
+      },
+    );
   }
 
   /** A function of one quantized value: a table of at most 256 entries, or a cheaper staircase when it is one. */
-  private unary(name: string, source: DequantizedFloat, to: Quantization, valueAt: (q: number) => number, node: GraphNode): Tensor {
+  private unary(
+    name: string,
+    source: DequantizedFloat,
+    to: Quantization,
+    valueAt: (q: number) => number,
+    node: GraphNode,
+  ): Tensor {
     const params = perTensor(node, to);
     const { dtype } = source.quantization;
     if (dtype !== 'int8' && dtype !== 'uint8') refuseNode(node, 'input dtype', 'int8 or uint8', dtype);
-    if (to.dtype !== 'int8' && to.dtype !== 'uint8') refuseNode(node, 'output dtype', 'int8 or uint8', to.dtype);
+    if (to.dtype !== 'int8' && to.dtype !== 'uint8')
+      refuseNode(node, 'output dtype', 'int8 or uint8', to.dtype);
     const [low, high] = rangeOf(dtype);
     const entries = Array.from({ length: high - low + 1 }, (_, i) => {
       const value = valueAt(low + i);
@@ -206,7 +306,13 @@ export class FloatQuantizer {
       if (fit.kind === 'floor' && fit.exceptions.length === 0 && fit.b <= 2 ** 13) {
         const outputs = [this.builder.fresh(`${name}/index`), this.builder.fresh(name)];
         gather[1] = { ...gather[1]!, inputs: [gather[1]!.inputs[0]!, outputs[0]!] };
-        return this.builder.emitTwoForms(name, type, rescale([source.name], [fit.a], fit.c, fit.b, dtype), gather, outputs);
+        return this.builder.emitTwoForms(
+          name,
+          type,
+          rescale([source.name], [fit.a], fit.c, fit.b, dtype),
+          gather,
+          outputs,
+        );
       }
     }
     const index = this.builder.emit(`${name}/index`, { dtype: 'int32', shape: source.shape }, gather[0]!);
@@ -214,32 +320,66 @@ export class FloatQuantizer {
   }
 
   /** A function of two quantized values, as one division of an integer combination. */
-  private pair(float: PointwiseFloat, sources: readonly [DequantizedFloat, DequantizedFloat], leaves: readonly Float[], to: Quantization): Tensor {
+  private pair(
+    float: PointwiseFloat,
+    sources: readonly [DequantizedFloat, DequantizedFloat],
+    leaves: readonly Float[],
+    to: Quantization,
+  ): Tensor {
     const { node } = float;
     requireScalars(float, leaves, undefined);
-    const [p, q] = sources.map((source) => perTensor(node, source.quantization)) as [ReturnType<typeof perTensor>, ReturnType<typeof perTensor>];
+    const [p, q] = sources.map((source) => perTensor(node, source.quantization)) as [
+      ReturnType<typeof perTensor>,
+      ReturnType<typeof perTensor>,
+    ];
     const params = perTensor(node, to);
-    const real = (x: number, y: number): number => evaluate(float, new Map([[sources[0], x], [sources[1], y]]));
+    const real = (x: number, y: number): number =>
+      evaluate(
+        float,
+        new Map([
+          [sources[0], x],
+          [sources[1], y],
+        ]),
+      );
     const form = fitSum({
       p: rangeOf(sources[0].quantization.dtype),
       q: rangeOf(sources[1].quantization.dtype),
       y: rangeOf(to.dtype),
       valueAt: (x, y) => quantize(real(dequantize(x, p), dequantize(y, q)), params, to.dtype),
-      slopes: [(real(1, 0) - real(0, 0)) * (p.scale / params.scale), (real(0, 1) - real(0, 0)) * (q.scale / params.scale)],
+      slopes: [
+        (real(1, 0) - real(0, 0)) * (p.scale / params.scale),
+        (real(0, 1) - real(0, 0)) * (q.scale / params.scale),
+      ],
     });
-    if (!form) refuseNode(node, 'function of two quantized values', 'a linear one with a divisor of at most 13 bits', node.type);
+    if (!form)
+      refuseNode(
+        node,
+        'function of two quantized values',
+        'a linear one with a divisor of at most 13 bits',
+        node.type,
+      );
     const shapes = this.expressionNodes(float, sources, to);
     return this.builder.emitTwoForms(
       node.name,
       { dtype: to.dtype, shape: float.shape },
-      rescale(sources.map(({ tensor }) => tensor.name), form.coefficients, form.offset, form.divisor, to.dtype),
+      rescale(
+        sources.map(({ tensor }) => tensor.name),
+        form.coefficients,
+        form.offset,
+        form.divisor,
+        to.dtype,
+      ),
       shapes.parts,
       shapes.outputs,
     );
   }
 
   /** The expression as the standard float nodes it was uploaded as: what the integer form was checked against. */
-  private expressionNodes(float: PointwiseFloat, sources: readonly DequantizedFloat[], to: Quantization): { parts: NodeParts[]; outputs: string[] } {
+  private expressionNodes(
+    float: PointwiseFloat,
+    sources: readonly DequantizedFloat[],
+    to: Quantization,
+  ): { parts: NodeParts[]; outputs: string[] } {
     const parts: NodeParts[] = [];
     const outputs: string[] = [];
     const names = new Map<Float, string>();
@@ -259,11 +399,19 @@ export class FloatQuantizer {
         const { quantization, tensor } = value;
         name = add(`${tensor.name}/float`, {
           type: 'DequantizeLinear',
-          inputs: [tensor.name, this.builder.constant('scale', scaleTensor(quantization)).name, this.builder.constant('zero_point', zeroPointTensor(quantization)).name],
+          inputs: [
+            tensor.name,
+            this.builder.constant('scale', scaleTensor(quantization)).name,
+            this.builder.constant('zero_point', zeroPointTensor(quantization)).name,
+          ],
         });
       } else if (value.op === 'pointwise') {
         const inputs = value.args.map(visit);
-        name = add(`${value.node.name}/float`, { type: value.node.type, inputs, attributes: Object.fromEntries(value.node.attributes) });
+        name = add(`${value.node.name}/float`, {
+          type: value.node.type,
+          inputs,
+          attributes: Object.fromEntries(value.node.attributes),
+        });
       } else return refuseNode(float.node, 'operands', 'quantized or constant', value.op);
       names.set(value, name);
       return name;
@@ -271,13 +419,23 @@ export class FloatQuantizer {
     const result = visit(float);
     add(float.node.name, {
       type: 'QuantizeLinear',
-      inputs: [result, this.builder.constant('scale', scaleTensor(to)).name, this.builder.constant('zero_point', zeroPointTensor(to)).name],
+      inputs: [
+        result,
+        this.builder.constant('scale', scaleTensor(to)).name,
+        this.builder.constant('zero_point', zeroPointTensor(to)).name,
+      ],
     });
     return { parts, outputs };
   }
 }
 
-function rescale(inputs: readonly string[], coefficients: readonly number[], offset: number, divisor: number, dtype: Dtype): NodeParts {
+function rescale(
+  inputs: readonly string[],
+  coefficients: readonly number[],
+  offset: number,
+  divisor: number,
+  dtype: Dtype,
+): NodeParts {
   return {
     domain: 'verinfer',
     type: 'Rescale',
@@ -319,21 +477,35 @@ export function constantOf(float: Float): ConstantTensor | undefined {
 function evaluate(float: Float, values: ReadonlyMap<Float, number>): number {
   const given = values.get(float);
   if (given !== undefined) return given;
-  if (float.op === 'pointwise') return evaluatePointwise(float.node, float.args.map((arg) => evaluate(arg, values)));
+  if (float.op === 'pointwise')
+    return evaluatePointwise(
+      float.node,
+      float.args.map((arg) => evaluate(arg, values)),
+    );
   const constant = constantOf(float);
   if (!constant) throw new Error(`no value for a ${float.op} leaf`);
   return Number(constant.data[0]);
 }
 
 /** Constants inside an elementwise expression must be one number each: then one table or form serves every element. */
-function requireScalars(float: PointwiseFloat, leaves: readonly Float[], shape: readonly number[] | undefined): void {
+function requireScalars(
+  float: PointwiseFloat,
+  leaves: readonly Float[],
+  shape: readonly number[] | undefined,
+): void {
   for (const leaf of leaves) {
     const constant = constantOf(leaf);
     if (constant && new Set(constant.data as Iterable<number | bigint>).size > 1) {
-      refuseNode(float.node, 'constant operand', 'one number for all elements', `shape [${constant.shape.join(',')}]`);
+      refuseNode(
+        float.node,
+        'constant operand',
+        'one number for all elements',
+        `shape [${constant.shape.join(',')}]`,
+      );
     }
   }
-  if (shape && shape.join() !== float.shape.join()) refuseNode(float.node, 'output shape', `[${shape.join(',')}], the input's`, [...float.shape]);
+  if (shape && shape.join() !== float.shape.join())
+    refuseNode(float.node, 'output shape', `[${shape.join(',')}], the input's`, [...float.shape]);
 }
 
 interface Clamp {
@@ -347,7 +519,9 @@ function clampOf(float: PointwiseFloat): Clamp | undefined {
   const { node, args } = float;
   if (node.type === 'Relu') return { argument: args[0]!, low: 0, high: Infinity };
   if (node.type !== 'Clip') return undefined;
-  const bounds = [-Infinity, Infinity].map((x) => evaluatePointwise(node, [x, ...args.slice(1).map((arg) => Number(constantOf(arg)?.data[0]))]));
+  const bounds = [-Infinity, Infinity].map((x) =>
+    evaluatePointwise(node, [x, ...args.slice(1).map((arg) => Number(constantOf(arg)?.data[0]))]),
+  );
   return bounds.some(Number.isNaN) ? undefined : { argument: args[0]!, low: bounds[0]!, high: bounds[1]! };
 }
 

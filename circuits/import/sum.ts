@@ -84,7 +84,13 @@ function around(x: number): number[] {
 }
 
 /** The c with floor((a0·p + a1·q + c)/b) = y for every pair; a saturated y bounds c on one side only. */
-function interval({ p, q, y }: Pairs, [yMin, yMax]: readonly [number, number], a0: number, a1: number, b: number): [number, number] | undefined {
+function interval(
+  { p, q, y }: Pairs,
+  [yMin, yMax]: readonly [number, number],
+  a0: number,
+  a1: number,
+  b: number,
+): [number, number] | undefined {
   let low = -Infinity;
   let high = Infinity;
   for (let i = 0; i < y.length; i++) {

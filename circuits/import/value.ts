@@ -69,6 +69,8 @@ export interface PointwiseFloat {
   readonly args: readonly Float[];
 }
 
-export type Float = InputFloat | ConstantFloat | DequantizedFloat | LinearFloat | MovedFloat | PooledFloat | PointwiseFloat;
+export type Float =
+  InputFloat | ConstantFloat | DequantizedFloat | LinearFloat | MovedFloat | PooledFloat | PointwiseFloat;
 
-export type Value = { readonly kind: 'integer'; readonly tensor: Tensor } | { readonly kind: 'float'; readonly float: Float };
+export type Value =
+  { readonly kind: 'integer'; readonly tensor: Tensor } | { readonly kind: 'float'; readonly float: Float };

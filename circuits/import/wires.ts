@@ -10,17 +10,31 @@ import type { Wiring } from '../onnx/wiring.js';
 import type { GraphBuilder, Tensor } from './builder.js';
 
 /** Emits one output of a wiring node on integer tensors; `fill` is the integer for elements that come from no input. */
-export function emitWiring(builder: GraphBuilder, context: NodeContext, wiring: Wiring, sources: readonly Tensor[], fill: number): Tensor {
+export function emitWiring(
+  builder: GraphBuilder,
+  context: NodeContext,
+  wiring: Wiring,
+  sources: readonly Tensor[],
+  fill: number,
+): Tensor {
   const { node } = context;
   const [source] = sources as [Tensor];
   const type = { dtype: source.dtype, shape: wiring.shape };
   if (node.type === 'Concat') {
     const axis = intAttribute(node, 'axis', 0);
-    return builder.emit(node.name, type, { type: 'Concat', inputs: sources.map(({ name }) => name), attributes: { axis: { kind: 'int', value: axis } } });
+    return builder.emit(node.name, type, {
+      type: 'Concat',
+      inputs: sources.map(({ name }) => name),
+      attributes: { axis: { kind: 'int', value: axis } },
+    });
   }
   if (node.type === 'Transpose') {
     const perm = intsAttribute(node, 'perm') ?? source.shape.map((_, i) => source.shape.length - 1 - i);
-    return builder.emit(node.name, type, { type: 'Transpose', inputs: [source.name], attributes: { perm: { kind: 'ints', value: perm } } });
+    return builder.emit(node.name, type, {
+      type: 'Transpose',
+      inputs: [source.name],
+      attributes: { perm: { kind: 'ints', value: perm } },
+    });
   }
   const map = wiring.map();
   if (sources.length === 1 && map.length === sizeOf(source.shape) && map.every((from, i) => from === i)) {
@@ -34,24 +48,41 @@ export function emitWiring(builder: GraphBuilder, context: NodeContext, wiring: 
       const end = last + Math.sign(steps[axis]!);
       return end < 0 ? -source.shape[axis]! - 1 : end;
     });
-    const inputs = [starts, ends, starts.map((_, axis) => axis), steps].map((values) => builder.int64s('slice', values).name);
+    const inputs = [starts, ends, starts.map((_, axis) => axis), steps].map(
+      (values) => builder.int64s('slice', values).name,
+    );
     return builder.emit(node.name, type, { type: 'Slice', inputs: [source.name, ...inputs] });
   }
   return gatherFlat(builder, node.name, sources, map, fill, wiring.shape);
 }
 
-export function reshape(builder: GraphBuilder, name: string, source: Tensor, shape: readonly number[]): Tensor {
+export function reshape(
+  builder: GraphBuilder,
+  name: string,
+  source: Tensor,
+  shape: readonly number[],
+): Tensor {
   if (shape.length === source.shape.length && shape.every((dim, i) => dim === source.shape[i])) return source;
-  return builder.emit(name, { dtype: source.dtype, shape }, { type: 'Reshape', inputs: [source.name, builder.int64s('shape', shape).name] });
+  return builder.emit(
+    name,
+    { dtype: source.dtype, shape },
+    { type: 'Reshape', inputs: [source.name, builder.int64s('shape', shape).name] },
+  );
 }
 
 /** Start and step per axis, when the map is a slice of the same rank. */
-function sliceOf(from: readonly number[], to: readonly number[], map: Int32Array): { starts: number[]; steps: number[] } | undefined {
+function sliceOf(
+  from: readonly number[],
+  to: readonly number[],
+  map: Int32Array,
+): { starts: number[]; steps: number[] } | undefined {
   if (from.length !== to.length || from.length === 0 || map.length === 0 || map[0]! < 0) return undefined;
   const strides = stridesOf(from);
   const toStrides = stridesOf(to);
   const starts = strides.map((stride, axis) => Math.floor(map[0]! / stride) % from[axis]!);
-  const steps = strides.map((stride, axis) => (to[axis]! > 1 ? (map[toStrides[axis]!]! - map[0]!) / stride : 1));
+  const steps = strides.map((stride, axis) =>
+    to[axis]! > 1 ? (map[toStrides[axis]!]! - map[0]!) / stride : 1,
+  );
   if (steps.some((step) => !Number.isInteger(step) || step === 0)) return undefined;
   for (let i = 0; i < map.length; i++) {
     let expected = map[0]!;
@@ -67,7 +98,14 @@ function sliceOf(from: readonly number[], to: readonly number[], map: Int32Array
 }
 
 /** Any index map: flatten, join the sources and the fill, gather, reshape. */
-export function gatherFlat(builder: GraphBuilder, name: string, sources: readonly Tensor[], map: Int32Array, fill: number, shape: readonly number[]): Tensor {
+export function gatherFlat(
+  builder: GraphBuilder,
+  name: string,
+  sources: readonly Tensor[],
+  map: Int32Array,
+  fill: number,
+  shape: readonly number[],
+): Tensor {
   const { dtype } = sources[0]!;
   const flat = sources.map((source) => reshape(builder, `${name}/flat`, source, [sizeOf(source.shape)]));
   const total = flat.reduce((sum, tensor) => sum + sizeOf(tensor.shape), 0);
@@ -81,12 +119,28 @@ export function gatherFlat(builder: GraphBuilder, name: string, sources: readonl
   const joined =
     flat.length === 1
       ? flat[0]!
-      : builder.emit(`${name}/joined`, { dtype, shape: [count] }, { type: 'Concat', inputs: flat.map((tensor) => tensor.name), attributes: { axis: { kind: 'int', value: 0 } } });
-  const indices: ConstantTensor = { dtype: 'int64', shape: [map.length], data: BigInt64Array.from(map, (from) => BigInt(from < 0 ? total : from)) };
-  const gathered = builder.emit(`${name}/gathered`, { dtype, shape: [map.length] }, {
-    type: 'Gather',
-    inputs: [joined.name, builder.constant(`${name}/indices`, indices).name],
-    attributes: { axis: { kind: 'int', value: 0 } },
-  });
+      : builder.emit(
+          `${name}/joined`,
+          { dtype, shape: [count] },
+          {
+            type: 'Concat',
+            inputs: flat.map((tensor) => tensor.name),
+            attributes: { axis: { kind: 'int', value: 0 } },
+          },
+        );
+  const indices: ConstantTensor = {
+    dtype: 'int64',
+    shape: [map.length],
+    data: BigInt64Array.from(map, (from) => BigInt(from < 0 ? total : from)),
+  };
+  const gathered = builder.emit(
+    `${name}/gathered`,
+    { dtype, shape: [map.length] },
+    {
+      type: 'Gather',
+      inputs: [joined.name, builder.constant(`${name}/indices`, indices).name],
+      attributes: { axis: { kind: 'int', value: 0 } },
+    },
+  );
   return reshape(builder, name, gathered, shape);
 }
