@@ -1,0 +1,93 @@
+import test from 'ava';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
+import { build, type Rolldown } from 'vite';
+import { encodeReceipt } from '../../service/receipt.js';
+import { verifyReceipt } from '../../service/verifier/index.js';
+import { stageModel, stageReceipt } from '../support/receipt.js';
+
+const entry = path.join(process.cwd(), 'dist/service/verifier/index.js');
+let bundled: Promise<Rolldown.RolldownOutput> | undefined;
+
+/** What a web page gets: vite's defaults for a library, browser conditions, minified. */
+const bundle = () =>
+  (bundled ??= build({
+    configFile: false,
+    logLevel: 'silent',
+    build: { write: false, minify: true, lib: { entry, formats: ['es'], fileName: 'verifier' } },
+  }).then((output) => (Array.isArray(output) ? output[0] : output) as Rolldown.RolldownOutput));
+
+test('the browser bundle of the verifier is at most 200 kB gzip, in one piece', async (t) => {
+  const { output } = await bundle();
+  t.is(output.length, 1);
+  const code = output[0].type === 'chunk' ? output[0].code : '';
+  const gzip = gzipSync(code, { level: 9 }).length;
+  t.log(`${(gzip / 1000).toFixed(1)} kB gzip`);
+  t.true(gzip < 200_000);
+});
+
+test('the bundle holds no GPL code, no node: import, no eval and no WASM', async (t) => {
+  const { output } = await bundle();
+  const [chunk] = output;
+  if (chunk.type !== 'chunk') return t.fail();
+  const packages = new Set(
+    chunk.moduleIds.flatMap((id) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(id)?.[1] ?? []),
+  );
+  t.deepEqual([...packages].sort(), ['@noble/curves', '@noble/hashes', 'canonicalize', 'zod']);
+  for (const name of packages) {
+    const manifest = JSON.parse(await readFile(`node_modules/${name}/package.json`, 'utf8'));
+    t.regex(manifest.license, /^(MIT|Apache-2\.0|BSD-3-Clause)$/, name);
+  }
+  t.deepEqual(chunk.imports, []);
+  for (const forbidden of [/from ?["']node:/, /\brequire\(/, /\beval\(/, /\bWebAssembly\b/]) {
+    t.false(forbidden.test(chunk.code), `${forbidden}`);
+  }
+  const own = chunk.moduleIds.filter((id) => !id.includes('node_modules') && id.includes('/dist/'));
+  t.true(own.every((id) => /dist\/(circuits|prover|service)\//.test(id)));
+});
+
+test('the bundle gives the verdict that the package gives', async (t) => {
+  const { output } = await bundle();
+  const folder = await mkdtemp(path.join(tmpdir(), 'verinfer-bundle-'));
+  try {
+    const file = path.join(folder, 'verifier.mjs');
+    await writeFile(file, output[0].type === 'chunk' ? output[0].code : '');
+    const { receipt, expectations } = await stageReceipt(stageModel(41));
+    const texts = [
+      encodeReceipt(receipt),
+      encodeReceipt({ ...receipt, proof: `${receipt.proof.slice(0, -1)}0` }),
+    ];
+    const script = `import { verifyReceipt } from ${JSON.stringify(file)};
+      const [texts, expectations] = JSON.parse(process.argv[1]);
+      for (const text of texts) console.log(JSON.stringify((await verifyReceipt(text, expectations)).checks));`;
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      ...['--no-experimental-require-module', '--input-type=module', '--eval', script],
+      JSON.stringify([texts, expectations]),
+    ]);
+    const lines = stdout.trim().split('\n');
+    for (const [i, text] of texts.entries()) {
+      t.deepEqual(JSON.parse(lines[i]), (await verifyReceipt(text, expectations)).checks);
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('a warm verification takes less than 30 ms', async (t) => {
+  const { receipt, expectations } = await stageReceipt(stageModel(42));
+  const text = encodeReceipt(receipt);
+  const wallMs: number[] = [];
+  for (let i = 0; i < 40; i++) {
+    const start = performance.now();
+    t.true((await verifyReceipt(text, expectations)).valid);
+    wallMs.push(performance.now() - start);
+  }
+  // The best of the warm runs: other tests share the processor, and its noise only ever adds.
+  const best = Math.min(...wallMs.slice(10));
+  t.log(`best ${best.toFixed(1)} ms, median ${wallMs.sort((a, b) => a - b)[20].toFixed(1)} ms`);
+  t.true(best < 30);
+});
