@@ -14,7 +14,7 @@ import type { Opening, Receipt, Tensor } from './schema.js';
 const spec = z.object({ name: z.string(), dtype: z.string(), shape: z.array(z.number()) });
 const manifestSchema = z.object({
   inputMode: z.enum(['committed', 'public']),
-  outputMode: z.enum(['packed', 'commitment', 'label']),
+  outputMode: z.enum(['packed', 'commitment']),
   inputs: z.array(spec).check(z.minLength(1), z.maxLength(64)),
   outputs: z.array(spec).check(z.minLength(1), z.maxLength(64)),
 });
@@ -28,7 +28,7 @@ export interface TensorSpec {
 
 export interface SignalLayout {
   readonly inputMode: 'committed' | 'public';
-  readonly outputMode: 'packed' | 'commitment' | 'label';
+  readonly outputMode: 'packed' | 'commitment';
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   /** ctx is signal 0; inputs follow; outputs are the rest. */

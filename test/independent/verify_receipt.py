@@ -493,7 +493,7 @@ def output_signals(manifest, outputs, salt):
 
 def output_start(manifest, signal_count):
     require(manifest["inputMode"] in ("committed", "public"))
-    require(manifest["outputMode"] in ("packed", "commitment", "label"))
+    require(manifest["outputMode"] in ("packed", "commitment"))
     specs = [*manifest["inputs"], *manifest["outputs"]]
     require(manifest["inputs"] and manifest["outputs"] and all(0 < count_of(spec) <= 1 << 20 for spec in specs))
     size = lambda spec: -(-count_of(spec) // (31 // BYTES[spec["dtype"]]))
