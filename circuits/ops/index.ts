@@ -4,6 +4,7 @@ import { qGemm } from './q-gemm.js';
 import { qLinearConv } from './q-linear-conv.js';
 import { qLinearMatMul } from './q-linear-mat-mul.js';
 import { relu } from './relu.js';
+import { concat, gather, slice, transpose } from './wiring.js';
 import { flatten, identity, reshape, squeeze, unsqueeze } from './reshape.js';
 
 /** Every operator of the executed graph that a circuit can carry. */
@@ -18,6 +19,10 @@ export const OPS: readonly Op[] = [
   squeeze,
   unsqueeze,
   identity,
+  transpose,
+  slice,
+  concat,
+  gather,
 ];
 
 const byName = new Map(OPS.map((op) => [`${op.domain}:${op.type}`, op]));
