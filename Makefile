@@ -58,3 +58,11 @@ clean: ## remove everything that was built
 
 bench-gas: build ## what the contracts cost; table and one line of JSON
 	@node dist/test/bench/gas.js
+
+.PHONY: bench-exact train-models
+bench-exact: build ## all 10,000 digits: circuit reference against ONNX Runtime, byte by byte
+	@node dist/test/bench/exact.js
+
+train-models: build ## train and quantize the committed models again; the same bytes come out
+	@node dist/models/train/write-digits8x8.js
+	@node dist/models/train/write-lenet5.js
