@@ -3,6 +3,7 @@
  * what ONNX Runtime runs as the oracle. They hold the same nodes, except that a compiler-only node (domain `verinfer`)
  * stands in `executed` as the standard ONNX nodes it was checked against.
  */
+import { findBoundary } from '../boundary.js';
 import type { AttributeValue, ConstantTensor, Dtype, Graph, GraphNode, ValueInfo } from '../onnx/graph.js';
 import { inferTypes } from '../onnx/infer.js';
 import type { ValueType } from '../onnx/shape.js';
@@ -126,11 +127,18 @@ export class GraphBuilder {
         nodes: live,
       };
     };
-    const executed = graphOf(this.executedNodes);
-    // A second look at what was emitted: a wrong shape here would be a wrong model.
-    inferTypes(executed);
-    return { integer: graphOf(this.nodes), executed };
+    const integer = graphOf(this.nodes);
+    const executed = withBoundary(graphOf(this.executedNodes), findBoundary(integer).outputs);
+    return { integer, executed };
   }
+}
+
+/** Adds the integers that the circuit proves as outputs of their own, after the model's: an answer shows both. */
+function withBoundary(graph: Graph, names: readonly string[]): Graph {
+  const types = inferTypes(graph);
+  const known = new Set(graph.outputs.map(({ name }) => name));
+  const added = names.filter((name) => !known.has(name)).map((name) => ({ name, ...types.get(name)! }));
+  return { ...graph, outputs: [...graph.outputs, ...added] };
 }
 
 function nodeOf(name: string, parts: NodeParts, output: string): GraphNode {
