@@ -5,12 +5,16 @@ import { Builder, type LabelRange } from './r1cs/builder.js';
 import type { R1cs } from './r1cs/r1cs.js';
 import type { WitnessProgram } from './r1cs/solver.js';
 import type { ResolvedGraph } from './resolve.js';
+import { elementCount } from './tensor.js';
 import { constrainContext, constrainInputs, constrainOutputs } from './statement.js';
 
-/** What one node of the graph cost; a rounding is booked where it was asked for. */
+/** What one node of the graph cost; the rounding of its result stands apart, under its own name. */
 export interface LayerCost {
+  /** Node name, or node name and `: rounding`. */
   readonly name: string;
   readonly type: string;
+  /** Elements of the node's outputs. */
+  readonly elements: number;
   readonly rows: number;
   readonly wires: number;
   readonly nonzeros: number;
@@ -30,45 +34,40 @@ export interface Circuit {
 /** The integer graph as constraints: public inputs first, then each node in order, then the outputs. */
 export function compileGraph(graph: ResolvedGraph, manifest: Manifest): Circuit {
   const circuit = new Builder();
-  const layers: LayerCost[] = [];
-  const book = <T>(name: string, type: string, build: () => T): T => {
-    const { constraintCount, wireCount, nonzeroCount } = circuit;
-    const result = build();
-    layers.push({
-      name,
-      type,
-      rows: circuit.constraintCount - constraintCount,
-      wires: circuit.wireCount - wireCount,
-      nonzeros: circuit.nonzeroCount - nonzeroCount,
-    });
-    return result;
-  };
-
   const values = new Map<string, Quantized>();
   for (const [name, { type, data }] of graph.constants) {
     values.set(name, Quantized.of(type, constantTensor(type.shape, data)));
   }
-  const ctx = book('context', 'statement', () => constrainContext(circuit));
-  const { tensors, salt } = book('input', 'statement', () => constrainInputs(circuit, manifest));
+  const ctx = circuit.scope('context', () => constrainContext(circuit));
+  const { tensors, salt } = circuit.scope('input', () => constrainInputs(circuit, manifest));
   graph.boundary.inputs.forEach(({ tensor, dtype, shape }, i) => {
     values.set(tensor, Quantized.of({ dtype, shape }, tensors[i]));
   });
   for (const { name, op, attributes, operands, outputs, types } of graph.nodes) {
-    circuit.scope(name);
     const isOnlyReader = (index: number) => graph.uses.get(operands[index]) === 1;
     const inputs = operands.map((operand) => values.get(operand)!);
-    book(name, op.type, () => {
-      const results = op.constrain({ circuit, label: name, types, isOnlyReader }, attributes, inputs);
-      results.forEach((result, i) => values.set(outputs[i], result));
-    });
+    const results = circuit.scope(name, () =>
+      op.constrain({ circuit, label: name, types, isOnlyReader }, attributes, inputs),
+    );
+    results.forEach((result, i) => values.set(outputs[i], result));
   }
-  const outputs = book('output', 'statement', () => {
-    circuit.scope('output');
+  const outputs = circuit.scope('output', () => {
     const forced = graph.boundary.outputs.map((name) => values.get(name)!.force(circuit));
     constrainOutputs(circuit, manifest, forced, salt);
     return forced;
   });
+  const layers = layerCosts(circuit, graph);
   const { r1cs, labels, program, newWires } = circuit.finish();
   const given = [ctx, ...(salt === 0 ? [] : [salt]), ...tensors.flatMap(({ wires }) => Array.from(wires))];
   return { r1cs, labels, program, layers, outputs, givenWires: given.map((wire) => newWires[wire]) };
+}
+
+function layerCosts(circuit: Builder, graph: ResolvedGraph): LayerCost[] {
+  const nodes = new Map(graph.nodes.map((node) => [node.name, node]));
+  return [...circuit.costs].flatMap(([name, cost]) => {
+    if (name === '') return [];
+    const node = nodes.get(name.replace(/: rounding$/, ''));
+    const elements = node ? node.types.reduce((sum, { shape }) => sum + elementCount(shape), 0) : 0;
+    return [{ name, type: node?.op.type ?? 'statement', elements, ...cost }];
+  });
 }

@@ -1,6 +1,12 @@
 import type { AffineTensor } from './affine.js';
 import { ModelRefused } from './errors.js';
-import { fitRequantization, fitStaircase, staircaseOf, type RequantizationFit } from './import/fit.js';
+import {
+  fitRequantization,
+  fitStaircase,
+  staircaseOf,
+  type FloorFit,
+  type RequantizationFit,
+} from './import/fit.js';
 import * as requantize from './gadgets/requantize.js';
 import type { Requantize } from './gadgets/division-plan.js';
 import type { Builder } from './r1cs/builder.js';
@@ -8,10 +14,11 @@ import type { TensorType } from './tensor.js';
 
 /**
  * How an accumulator becomes an activation. `multiplier` is ONNX Runtime's float32 factor of the integer kernels;
- * `valueAt` is any other non-decreasing step function (before saturation) of average slope `slope`.
+ * `fit` is an integer form already checked where it was found; `valueAt` is any other non-decreasing step function (before saturation) of average slope `slope`.
  */
 export type Rescaling =
   | { readonly kind: 'multiplier'; readonly multiplier: number; readonly zeroPoint: number }
+  | { readonly kind: 'fit'; readonly fit: FloorFit; readonly zeroPoint: number }
   | {
       readonly kind: 'steps';
       readonly slope: number;
@@ -61,7 +68,7 @@ export class Quantized {
 
   /** The values as combinations of wires; emits the requantization the first time. */
   force(circuit: Builder): AffineTensor {
-    return (this.forced ??= round(circuit, this.label, this.pending!));
+    return (this.forced ??= circuit.scope(`${this.label}: rounding`, () => round(circuit, this.pending!)));
   }
 }
 
@@ -90,6 +97,7 @@ function fitAll({ accumulator, rescalings, rescalingOf, yMin, yMax }: Pending): 
     const range = { accMin: accMin[k], accMax: accMax[k], yMin, yMax };
     if (range.accMin > range.accMax) range.accMin = range.accMax = 0; // no element uses this channel
     const { zeroPoint } = rescaling;
+    if (rescaling.kind === 'fit') return { fit: rescaling.fit, zeroPoint, yMin, yMax };
     if (rescaling.kind === 'multiplier') {
       const fit = integerFit(fitRequantization({ ...range, multiplier: rescaling.multiplier, zeroPoint }));
       return { fit, zeroPoint, yMin, yMax };
@@ -111,6 +119,6 @@ function integerFit(fit: RequantizationFit): Requantize['fit'] {
   });
 }
 
-function round(circuit: Builder, label: string, pending: Pending): AffineTensor {
-  return requantize.constrain(circuit, label, pending.accumulator, fitAll(pending), pending.rescalingOf);
+function round(circuit: Builder, pending: Pending): AffineTensor {
+  return requantize.constrain(circuit, pending.accumulator, fitAll(pending), pending.rescalingOf);
 }

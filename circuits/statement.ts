@@ -22,7 +22,6 @@ import { elementCount } from './tensor.js';
  * Cost     1 constraint. Returns ctx's wire.
  */
 export function constrainContext(circuit: Builder): number {
-  circuit.scope('ctx');
   const ctx = circuit.public('ctx', 1, ({ inputs }) => [inputs.ctx]);
   const square = circuit.existsField('square', 1, (assignment) => [assignment.get(ctx) ** 2n]);
   circuit.a.add(ctx, 1);
@@ -43,21 +42,19 @@ export function constrainInputs(
   const salt = needsSalt(manifest) ? circuit.existsField('salt', 1, ({ inputs }) => [inputs.salt]) : 0;
   const packed: Terms[] = [];
   const tensors = manifest.inputs.map(({ name, dtype, shape }) => {
-    circuit.scope(`input ${name}`);
     const count = elementCount(shape);
     const { bytes, min } = PACKED_DTYPES[dtype];
     const levels = dtype === 'bool' ? 2 : 2 ** (8 * bytes);
-    const first = circuit.exists('value', count, (values, at, { inputs }) => {
+    const first = circuit.exists(`${name}/value`, count, (values, at, { inputs }) => {
       const given = inputs.tensors.get(name)!;
       for (let i = 0; i < count; i++) values[at + i] = given[i];
     });
     const lo = new Float64Array(count).fill(min);
     const tensor = wiresAsTensor(shape, first, lo, new Float64Array(count).fill(min + levels - 1));
-    rangeCheck(circuit, 'range', tensor, min, levels);
+    rangeCheck(circuit, `${name}/range`, tensor, min, levels);
     packed.push(...pack.constrain(tensor, dtype));
     return tensor;
   });
-  circuit.scope('input');
   if (manifest.inputMode === 'public') {
     publish(circuit, packed);
   } else {
@@ -83,7 +80,6 @@ export function constrainOutputs(
     requireDtype(manifest.outputs[i], tensor);
     return pack.constrain(tensor, manifest.outputs[i].dtype);
   });
-  circuit.scope('output');
   if (manifest.outputMode === 'packed') {
     publish(circuit, packed);
     return;

@@ -28,6 +28,8 @@ export class DivisionPlan {
   readonly count: number;
   /** y is one known value. */
   readonly constant: Uint8Array;
+  /** The divisor is 1 and saturation out of reach: y is the numerator itself. */
+  readonly linear: Uint8Array;
   /** t < 0 is reachable / t ≥ levels is reachable. */
   readonly low: Uint8Array;
   readonly high: Uint8Array;
@@ -50,6 +52,7 @@ export class DivisionPlan {
   ) {
     const count = (this.count = lo.length);
     this.constant = new Uint8Array(count);
+    this.linear = new Uint8Array(count);
     this.low = new Uint8Array(count);
     this.high = new Uint8Array(count);
     this.bitOffsets = new Uint32Array(count + 1);
@@ -62,7 +65,7 @@ export class DivisionPlan {
     for (let i = 0; i < count; i++) {
       this.specs[i] = specOf(i);
       this.bound(i);
-      if (this.constant[i] === 0) active++;
+      if (!this.isFree(i)) active++;
       this.bitOffsets[i + 1] = this.bitOffsets[i] + this.bitsOf(i);
       this.overflowOffsets[i + 1] = this.overflowOffsets[i] + this.overflowBitsOf(i);
     }
@@ -81,8 +84,13 @@ export class DivisionPlan {
     return { levels: this.levels[i], overflow: this.overflow[i], floor: this.floor[i] };
   }
 
+  /** No wire and no row: y is constant or linear. */
+  isFree(i: number): boolean {
+    return this.constant[i] + this.linear[i] > 0;
+  }
+
   rowsOf(i: number): number {
-    if (this.constant[i] === 1) return 0;
+    if (this.isFree(i)) return 0;
     const tie = this.isHalfEven(i) ? 1 : 0;
     return this.bitsOf(i) + this.overflowBitsOf(i) + 2 + tie + 2 * this.exceptionsOf(i).length;
   }
@@ -131,9 +139,9 @@ export class DivisionPlan {
   }
 
   /** Bit rows of s, ylow and the remainder; the tie bit has a row of its own. */
-  booleanWires(i: number, circuit: Builder, label: string, first: number): void {
+  booleanWires(i: number, circuit: Builder, first: number): void {
     const tie = this.isHalfEven(i) ? 1 : 0;
-    circuit.boolean(`${label}/quotient and remainder bits`, first, this.bitsOf(i) - tie);
+    circuit.boolean('quotient and remainder bits', first, this.bitsOf(i) - tie);
   }
 
   /** Largest magnitude in the quotient row. */
@@ -147,7 +155,7 @@ export class DivisionPlan {
   exceptionTests(tests: EqualityTest[]): (i: number) => readonly { test: number; delta: number }[] {
     const byElement = new Map<number, { test: number; delta: number }[]>();
     for (let i = 0; i < this.count; i++) {
-      if (this.constant[i] === 1) continue;
+      if (this.isFree(i)) continue;
       for (const { acc, delta } of this.exceptionsOf(i)) {
         const list = byElement.get(i) ?? [];
         list.push({ test: tests.length, delta });
@@ -174,14 +182,14 @@ export class DivisionPlan {
   }
 
   private bitsOf(i: number): number {
-    if (this.constant[i] === 1) return 0;
+    if (this.isFree(i)) return 0;
     const b = this.divisor(i);
     const remainder = this.isHalfEven(i) ? rangeBits(b - 1) + 1 : rangeBits(b);
     return this.low[i] + rangeBits(this.levels[i]) + remainder;
   }
 
   private overflowBitsOf(i: number): number {
-    return this.constant[i] === 1 ? 0 : this.high[i] + rangeBits(this.overflow[i]);
+    return this.isFree(i) ? 0 : this.high[i] + rangeBits(this.overflow[i]);
   }
 
   private bound(i: number): void {
@@ -207,6 +215,8 @@ export class DivisionPlan {
     }
     this.low[i] = yLo < yMin ? 1 : 0;
     this.high[i] = yHi > yMax ? 1 : 0;
+    const plain = fit.kind === 'floor' && fit.b === 1 && this.exceptionsOf(i).length === 0;
+    if (plain && this.low[i] + this.high[i] === 0) this.linear[i] = 1;
     let levels = clampedHi - clampedLo + 1;
     if (fit.kind === 'halfEven') levels = this.evenLevels(levels, i);
     this.levels[i] = levels;

@@ -3,7 +3,7 @@ import { evaluateElement } from '../affine.js';
 import { inverse } from '../field.js';
 import type { Builder } from '../r1cs/builder.js';
 
-/** One test: does element `index` of the tensor equal `value`? */
+/** One test: does element 'index' of the tensor equal 'value'? */
 export interface EqualityTest {
   readonly index: number;
   readonly value: number;
@@ -23,18 +23,13 @@ export function reference(x: number, value: number): number {
  * d ≠ 0: the second row gives z = 0 (and then i = d⁻¹). d = 0: the first gives z = 1, and i is free: it occurs
  * nowhere else, so it cannot change an output. The witness sets it to 0.
  */
-export function constrain(
-  circuit: Builder,
-  label: string,
-  x: AffineTensor,
-  tests: readonly EqualityTest[],
-): number {
-  const flags = circuit.exists(`${label}/is-zero flag`, tests.length, (values, at) => {
+export function constrain(circuit: Builder, x: AffineTensor, tests: readonly EqualityTest[]): number {
+  const flags = circuit.exists('is-zero flag', tests.length, (values, at) => {
     tests.forEach(({ index, value }, t) => {
       values[at + t] = evaluateElement(x, index, values) === value ? 1 : 0;
     });
   });
-  const inverses = circuit.existsField(`${label}/is-zero inverse`, tests.length, ({ small, modulus }) => {
+  const inverses = circuit.existsField('is-zero inverse', tests.length, ({ small, modulus }) => {
     const known = new Map<number, bigint>([[0, 0n]]);
     return tests.map(({ index, value }) => {
       const difference = evaluateElement(x, index, small) - value;
@@ -47,10 +42,10 @@ export function constrain(
     circuit.a.addElement(x, index, 1).constant(-value);
     circuit.b.add(inverses + t, 1);
     circuit.c.constant(1).add(flags + t, -1);
-    circuit.enforce(`${label}/is-zero inverse`);
+    circuit.enforce('is-zero inverse');
     circuit.a.addElement(x, index, 1).constant(-value);
     circuit.b.add(flags + t, 1);
-    circuit.enforce(`${label}/is-zero flag`);
+    circuit.enforce('is-zero flag');
   });
   return flags;
 }

@@ -27,7 +27,7 @@ export function cost(lo: number, hi: number): number {
  * s = 1: x − y = ρ ≥ 0 and p = x − y. s = 0: x − y = ρ − M ≤ −1 and p = 0. The two cases exclude each other, so s
  * is determined (ties give s = 1), and with it p.
  */
-export function constrain(circuit: Builder, label: string, x: AffineTensor, y: AffineTensor): AffineTensor {
+export function constrain(circuit: Builder, x: AffineTensor, y: AffineTensor): AffineTensor {
   const count = x.constants.length;
   const sizes = new Float64Array(count);
   const offsets = new Uint32Array(count + 1);
@@ -44,7 +44,7 @@ export function constrain(circuit: Builder, label: string, x: AffineTensor, y: A
     offsets[i + 1] = offsets[i] + (open ? 1 + rangeBits(sizes[i]) : 0);
   }
 
-  const first = circuit.exists(`${label}/max bits`, offsets[count], (values, at) => {
+  const first = circuit.exists('max bits', offsets[count], (values, at) => {
     for (let i = 0; i < count; i++) {
       if (sizes[i] === 0) continue;
       const difference = evaluateElement(x, i, values) - evaluateElement(y, i, values);
@@ -53,8 +53,8 @@ export function constrain(circuit: Builder, label: string, x: AffineTensor, y: A
       writeRangeBits(values, at + offsets[i] + 1, sizes[i], difference + (1 - sign) * sizes[i]);
     }
   });
-  circuit.boolean(`${label}/max bits`, first, offsets[count]);
-  const gain = circuit.exists(`${label}/max gain`, products, (values, at) => {
+  circuit.boolean('max bits', first, offsets[count]);
+  const gain = circuit.exists('max gain', products, (values, at) => {
     for (let i = 0, next = at; i < count; i++) {
       if (sizes[i] === 0) continue;
       const sign = values[first + offsets[i]];
@@ -75,11 +75,11 @@ export function constrain(circuit: Builder, label: string, x: AffineTensor, y: A
     circuit.a.addElement(x, i, 1).addElement(y, i, -1).constant(sizes[i]);
     circuit.c.add(sign, sizes[i]);
     addRange(circuit.c, sign + 1, sizes[i], 1);
-    circuit.enforceLinear(`${label}/max difference`);
+    circuit.enforceLinear('max difference');
     circuit.a.add(sign, 1);
     addRange(circuit.b, sign + 1, sizes[i], 1);
     circuit.c.add(next, 1);
-    circuit.enforce(`${label}/max gain`);
+    circuit.enforce('max gain');
     sum.clear().addElement(y, i, 1).add(next, 1).normalize();
     writer.combination(sum, lo, hi);
     next++;

@@ -6,6 +6,7 @@
 import type { AffineTensor } from '../affine.js';
 import { AffineWriter, evaluateElement } from '../affine.js';
 import type { Builder } from '../r1cs/builder.js';
+import { LinearCombination } from '../r1cs/linear-combination.js';
 import * as isZero from './is-zero.js';
 import { DivisionPlan, rounded, type Requantize } from './division-plan.js';
 import { addRange, rangeBits, requireHeadroom, writeRangeBits } from './range.js';
@@ -44,7 +45,6 @@ export function cost(r: Requantize, lo: number, hi: number): number {
  */
 export function constrain(
   circuit: Builder,
-  label: string,
   accumulator: AffineTensor,
   requantizations: readonly Requantize[],
   specOf: (index: number) => number,
@@ -55,7 +55,7 @@ export function constrain(
 
   const tests: isZero.EqualityTest[] = [];
   const testsOf = plan.exceptionTests(tests);
-  const flags = isZero.constrain(circuit, label, accumulator, tests);
+  const flags = isZero.constrain(circuit, accumulator, tests);
   const numerator = (values: Int32Array, i: number): number => {
     let u = plan.scale(i) * evaluateElement(accumulator, i, values) + plan.offset(i);
     for (const { test, delta } of testsOf(i)) u += delta * values[flags + test];
@@ -78,9 +78,9 @@ export function constrain(
     return split;
   };
 
-  const bits = circuit.exists(`${label}/quotient and remainder bits`, plan.bitCount, (values, first) => {
+  const bits = circuit.exists('quotient and remainder bits', plan.bitCount, (values, first) => {
     for (let i = 0; i < count; i++) {
-      if (plan.constant[i] === 1) continue;
+      if (plan.isFree(i)) continue;
       const { s, ylow, rest } = divide(values, i);
       const at = first + plan.bitOffsets[i];
       const { levels } = plan.shape(i);
@@ -98,7 +98,7 @@ export function constrain(
       }
     }
   });
-  const overflow = circuit.exists(`${label}/overflow`, plan.overflowCount, (values, first) => {
+  const overflow = circuit.exists('overflow', plan.overflowCount, (values, first) => {
     for (let i = 0; i < count; i++) {
       if (plan.low[i] + plan.high[i] === 0) continue;
       const { g, o } = divide(values, i);
@@ -107,9 +107,9 @@ export function constrain(
       writeRangeBits(values, at + plan.high[i], plan.shape(i).overflow, o);
     }
   });
-  const outputs = circuit.exists(`${label}/y`, plan.activeCount, (values, first) => {
+  const outputs = circuit.exists('y', plan.activeCount, (values, first) => {
     for (let i = 0, next = first; i < count; i++) {
-      if (plan.constant[i] === 1) continue;
+      if (plan.isFree(i)) continue;
       const { levels, floor } = plan.shape(i);
       const s = plan.low[i] === 1 ? values[bits + plan.bitOffsets[i]] : 1;
       const g = plan.high[i] === 1 ? values[overflow + plan.overflowOffsets[i]] : 0;
@@ -119,10 +119,19 @@ export function constrain(
   });
 
   const writer = new AffineWriter();
+  const shifted = new LinearCombination();
   for (let i = 0, y = outputs; i < count; i++) {
     const { levels, overflow: n, floor } = plan.shape(i);
     if (plan.constant[i] === 1) {
       writer.end(floor, floor, floor);
+      continue;
+    }
+    if (plan.linear[i] === 1) {
+      shifted
+        .clear()
+        .addElement(accumulator, i, plan.scale(i))
+        .constant(plan.offset(i) + floor);
+      writer.combination(shifted, floor, floor + levels - 1);
       continue;
     }
     const low = plan.low[i] === 1;
@@ -134,19 +143,19 @@ export function constrain(
     const g = overflow + plan.overflowOffsets[i];
     const o = g + plan.high[i];
 
-    plan.booleanWires(i, circuit, label, s);
+    plan.booleanWires(i, circuit, s);
     if (high) {
       circuit.a.add(g, 1);
       if (low) circuit.b.add(s, 1).add(g, -1);
       else circuit.b.constant(1).add(g, -1);
-      circuit.enforce(`${label}/upper overflow`);
+      circuit.enforce('upper overflow');
     }
     for (let j = 0; j < rangeBits(n); j++) {
       circuit.a.add(o + j, 1);
       circuit.b.add(o + j, -1);
       if (low) circuit.b.constant(1).add(s, -1);
       if (high) circuit.b.add(g, 1);
-      circuit.enforce(`${label}/overflow bits`);
+      circuit.enforce('overflow bits');
     }
 
     // u = b·(−K(1 − s) + Y·g + Y·O + ylow) + r
@@ -161,14 +170,14 @@ export function constrain(
       addRange(circuit.c, remainder, b - 1, 1);
       circuit.c.add(x, 2);
       plan.addParity(i, circuit.c, ylow, 1);
-      circuit.enforceLinear(`${label}/quotient`);
+      circuit.enforceLinear('quotient');
       circuit.a.add(x, 1);
       circuit.b.constant(1).add(x, -1);
       plan.addParity(i, circuit.b, ylow, -1);
-      circuit.enforce(`${label}/tie`);
+      circuit.enforce('tie');
     } else {
       addRange(circuit.c, remainder, b, 1);
-      circuit.enforceLinear(`${label}/quotient`);
+      circuit.enforceLinear('quotient');
     }
 
     // (s − g)·ylow = y − (Y − 1)·g
@@ -178,7 +187,7 @@ export function constrain(
     if (low) circuit.a.add(s, 1);
     else circuit.a.constant(1);
     if (high) circuit.a.add(g, -1);
-    circuit.enforce(`${label}/y`);
+    circuit.enforce('y');
 
     writer.term(y, 1);
     writer.end(0, floor, floor + levels - 1);

@@ -47,12 +47,12 @@ export const maxPool = defineOp<Window>({
     const windows = candidatesOf(window, x.type);
     const { pending } = x;
     if (pending && x.isPending && isOnlyReader(0) && commutes(pending, windows)) {
-      const accumulator = maxima(circuit, label, pending.accumulator, windows, types[0]);
+      const accumulator = maxima(circuit, pending.accumulator, windows, types[0]);
       const { rescalingOf } = pending;
       const moved = { ...pending, accumulator, rescalingOf: (i: number) => rescalingOf(windows[i][0]) };
       return [Quantized.pending(types[0], label, moved)];
     }
-    return [Quantized.of(types[0], maxima(circuit, label, x.force(circuit), windows, types[0]))];
+    return [Quantized.of(types[0], maxima(circuit, x.force(circuit), windows, types[0]))];
   },
 });
 
@@ -105,14 +105,13 @@ function commutes(pending: Pending, windows: readonly (readonly number[])[]): bo
 /** The maximum of each window by a tournament: neighbours first, level by level. */
 function maxima(
   circuit: Builder,
-  label: string,
   x: AffineTensor,
   windows: readonly (readonly number[])[],
   type: TensorType,
 ): AffineTensor {
   let tensor = x;
   let remaining: (readonly number[])[] = [...windows];
-  for (let level = 0; remaining.some((window) => window.length > 1); level++) {
+  while (remaining.some((window) => window.length > 1)) {
     const left: number[] = [];
     const right: number[] = [];
     const kept: number[] = [];
@@ -129,7 +128,6 @@ function maxima(
     }
     const winners = max.constrain(
       circuit,
-      `${label}/level ${level}`,
       gathered(tensor, [left.length], left),
       gathered(tensor, [right.length], right),
     );

@@ -25,6 +25,6 @@ export const relu = defineOp<null>({
     }
     const values = x.force(circuit);
     const zero = constantTensor(types[0].shape, new Int32Array(values.constants.length));
-    return [Quantized.of(types[0], max.constrain(circuit, label, values, zero))];
+    return [Quantized.of(types[0], max.constrain(circuit, values, zero))];
   },
 });

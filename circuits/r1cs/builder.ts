@@ -24,11 +24,11 @@ export interface LabelRange {
   readonly label: string;
 }
 
-export type WireClass = 0 | 1 | 2 | 3;
-export const WIRE_ONE = 0;
-export const WIRE_PUBLIC = 1;
-export const WIRE_BIT = 2;
-export const WIRE_OTHER = 3;
+export interface ScopeCost {
+  rows: number;
+  wires: number;
+  nonzeros: number;
+}
 
 function recordedMatrix(): RecordedMatrix {
   const starts = new GrowableUint32();
@@ -60,15 +60,34 @@ export class Builder {
   private wireTotal = 1;
   private rowTotal = 0;
   private prefix = '';
+  private booked: ScopeCost = { rows: 0, wires: 1, nonzeros: 0 };
+  private readonly scopeCosts = new Map<string, ScopeCost>();
 
   constructor({ modulus = FIELD_MODULUS }: { modulus?: bigint } = {}) {
     this.modulus = modulus;
     this.coefficients = new CoefficientTable(modulus);
   }
 
-  /** Labels what follows: `conv1`, `conv1/requantize`. Labels name rows in failures and lies in tests. */
-  scope(label: string): void {
+  /**
+   * Labels what `build` states, and books its cost under that label; a nested scope books its own. Labels name rows
+   * in failures and lies in tests.
+   */
+  scope<T>(label: string, build: () => T): T {
+    const outer = this.prefix;
+    this.bookSince(outer);
     this.prefix = label;
+    try {
+      return build();
+    } finally {
+      this.bookSince(label);
+      this.prefix = outer;
+    }
+  }
+
+  /** Rows, wires and nonzeros by scope, in the order the scopes were entered. */
+  get costs(): ReadonlyMap<string, Readonly<ScopeCost>> {
+    this.bookSince(this.prefix);
+    return this.scopeCosts;
   }
 
   get wireCount(): number {
@@ -164,6 +183,16 @@ export class Builder {
     });
     const program = new WitnessProgram(this.steps, arrangement.newWires, this.modulus);
     return { ...arrangement, program };
+  }
+
+  /** Books what was stated since the last call. */
+  private bookSince(label: string): void {
+    const cost = this.scopeCosts.get(label) ?? { rows: 0, wires: 0, nonzeros: 0 };
+    cost.rows += this.constraintCount - this.booked.rows;
+    cost.wires += this.wireTotal - this.booked.wires;
+    cost.nonzeros += this.nonzeroCount - this.booked.nonzeros;
+    this.scopeCosts.set(label, cost);
+    this.booked = { rows: this.constraintCount, wires: this.wireTotal, nonzeros: this.nonzeroCount };
   }
 
   private block(step: Step): number {

@@ -97,6 +97,11 @@ export class WitnessProgram {
     return { small, largeWires, largeValues };
   }
 
+  /** Final wire of each provisional wire. */
+  finalWires(): Uint32Array {
+    return this.newWires;
+  }
+
   /** The provisional wires behind final ones. */
   provisionalWires(final: readonly number[]): number[] {
     const wanted = new Map(final.map((wire, i) => [wire, i]));

@@ -118,3 +118,23 @@ export function randomLenet(random: Random): Graph {
   const logits = g.node('DequantizeLinear', [x, g.scale(0.125), g.zeroPoint('int8', 0)]);
   return g.finish([{ name: logits, dtype: 'float32', shape: [1, 10] }]);
 }
+
+/** A 6×6 image through a 2-channel convolution, Relu, 2×2 pool and a dense layer: every part of a network, small. */
+export function smallConvnet(random: Random): Graph {
+  const g = new GraphWriter();
+  const image = g.input('image', 'int8', [1, 1, 6, 6]);
+  const one = g.scale(1);
+  const zero = g.zeroPoint('int8', 0);
+  const convolution = (x: string, shape: readonly number[], b: number): string => {
+    const count = shape.reduce((product, size) => product * size, 1);
+    const w = g.constant('int8', shape, normals(random, count, 40, -127, 127));
+    const bias = g.constant('int32', [shape[0]], integers(random, shape[0], -500, 500));
+    return g.node('QLinearConv', [x, one, zero, w, g.scale(1 / b), zero, one, zero, bias]);
+  };
+  let x = convolution(image, [2, 1, 3, 3], 131);
+  x = g.node('Relu', [x]);
+  x = g.node('MaxPool', [x], { kernel_shape: ints(2, 2), strides: ints(2, 2) });
+  x = convolution(x, [3, 2, 2, 2], 77);
+  const y = g.node('Flatten', [x]);
+  return g.finish([{ name: y, dtype: 'int8', shape: [1, 3] }]);
+}

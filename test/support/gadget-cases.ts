@@ -1,0 +1,150 @@
+import { gathered } from '../../circuits/affine.js';
+import type { Requantize } from '../../circuits/gadgets/division-plan.js';
+import * as isZero from '../../circuits/gadgets/is-zero.js';
+import * as max from '../../circuits/gadgets/max.js';
+import { rangeCheck } from '../../circuits/gadgets/range.js';
+import * as requantize from '../../circuits/gadgets/requantize.js';
+import { wiresAsTensor } from '../../circuits/affine.js';
+import type { GadgetCase } from './gadget-circuit.js';
+
+function requantizeCase(name: string, r: Requantize, lo: number, hi: number, count = 1): GadgetCase {
+  return {
+    name,
+    inputs: [{ lo, hi, count }],
+    constrain: (circuit, [x]) => requantize.constrain(circuit, x, [r], () => 0),
+    reference: (inputs) =>
+      inputs.some((x) => x < lo || x > hi) ? undefined : inputs.map((x) => requantize.reference(r, x)),
+  };
+}
+
+const floor = (a: number, b: number, c: number, exceptions: { acc: number; delta: number }[] = []) =>
+  ({ kind: 'floor', a, b, c, exceptions }) as const;
+
+function rangeCase(name: string, lo: number, size: number): GadgetCase {
+  return {
+    name,
+    inputs: [{ lo, hi: lo + size - 1, count: 1 }],
+    constrain(circuit, [x]) {
+      rangeCheck(circuit, 'range', x, lo, size);
+      return x;
+    },
+    reference: ([x]) => (x < lo || x >= lo + size ? undefined : [x]),
+    // A size that is no power of two has a second bit of weight 1: either may carry it, their sum is fixed.
+    ...((size & (size - 1)) !== 0 && { free: /range\/bits/ }),
+  };
+}
+
+/** Every gadget at widths small enough for exhaustive search over a small prime. */
+export const SMALL_GADGETS: readonly GadgetCase[] = [
+  rangeCase('range [0, 8)', 0, 8),
+  rangeCase('range [0, 11)', 0, 11),
+  rangeCase('range [-3, 2)', -3, 5),
+  rangeCase('range [4, 6)', 4, 2),
+  {
+    name: 'max',
+    inputs: [
+      { lo: -5, hi: 6, count: 1 },
+      { lo: -4, hi: 7, count: 1 },
+    ],
+    constrain: (circuit, [x, y]) => max.constrain(circuit, x, y),
+    reference: ([x, y]) => {
+      const inside = x >= -5 && x <= 6 && y >= -4 && y <= 7;
+      // Outside its bounds the gadget still takes any pair whose difference fits the range.
+      if (!inside) return undefined;
+      return [max.reference(x, y)];
+    },
+  },
+  {
+    name: 'is-zero',
+    inputs: [{ lo: -6, hi: 9, count: 1 }],
+    constrain(circuit, [x]) {
+      const flag = isZero.constrain(circuit, x, [{ index: 0, value: 3 }]);
+      return wiresAsTensor([1], flag, Float64Array.of(0), Float64Array.of(1));
+    },
+    reference: ([x]) => [isZero.reference(x, 3)],
+    free: /is-zero inverse/,
+  },
+  requantizeCase('requantize both ends', { fit: floor(1, 3, 1), zeroPoint: 0, yMin: 0, yMax: 3 }, -14, 25),
+  requantizeCase('requantize zero point', { fit: floor(1, 5, 2), zeroPoint: -2, yMin: -4, yMax: 1 }, -30, 24),
+  requantizeCase('requantize below only', { fit: floor(1, 5, 2), zeroPoint: 0, yMin: 0, yMax: 7 }, -21, 33),
+  requantizeCase('requantize above only', { fit: floor(1, 4, 2), zeroPoint: 0, yMin: -1, yMax: 3 }, -4, 33),
+  requantizeCase('requantize inside', { fit: floor(1, 5, 2), zeroPoint: 0, yMin: -8, yMax: 7 }, -13, 22),
+  requantizeCase('requantize scaled', { fit: floor(2, 7, 3), zeroPoint: 1, yMin: 0, yMax: 5 }, -9, 21),
+  requantizeCase('requantize by 1', { fit: floor(1, 1, 0), zeroPoint: 0, yMin: -2, yMax: 3 }, -9, 9),
+  requantizeCase(
+    'requantize exception',
+    { fit: floor(1, 5, 2, [{ acc: 3, delta: -1 }]), zeroPoint: 0, yMin: 0, yMax: 3 },
+    -7,
+    17,
+  ),
+  requantizeCase(
+    'requantize half-even',
+    { fit: { kind: 'halfEven', m: 1, k: 2 }, zeroPoint: 0, yMin: 0, yMax: 3 },
+    -12,
+    19,
+  ),
+  requantizeCase(
+    'requantize half-even, odd zero point',
+    { fit: { kind: 'halfEven', m: 3, k: 3 }, zeroPoint: -1, yMin: -2, yMax: 1 },
+    -9,
+    12,
+  ),
+];
+
+/** The same gadgets at the widths of a real network. */
+export const WIDE_GADGETS: readonly GadgetCase[] = [
+  rangeCase('range int8', -128, 256),
+  rangeCase('range 1000', 0, 1000),
+  {
+    name: 'max of accumulators',
+    inputs: [
+      { lo: -40000, hi: 50000, count: 2 },
+      { lo: -45000, hi: 47000, count: 2 },
+    ],
+    constrain: (circuit, [x, y]) => max.constrain(circuit, x, y),
+    reference: (inputs) => [max.reference(inputs[0], inputs[2]), max.reference(inputs[1], inputs[3])],
+  },
+  requantizeCase(
+    'relu activation',
+    { fit: floor(1, 301, 150), zeroPoint: 0, yMin: 0, yMax: 127 },
+    -200000,
+    210000,
+    2,
+  ),
+  requantizeCase(
+    'int8 activation',
+    { fit: floor(1, 301, 150), zeroPoint: 0, yMin: -128, yMax: 127 },
+    -200000,
+    210000,
+    2,
+  ),
+  requantizeCase(
+    'activation with exceptions',
+    {
+      fit: floor(64, 19211, 9600, [
+        { acc: 450, delta: -31 },
+        { acc: 77, delta: 5 },
+      ]),
+      zeroPoint: 3,
+      yMin: 0,
+      yMax: 255,
+    },
+    -90000,
+    110000,
+  ),
+  requantizeCase(
+    'half-even activation',
+    { fit: { kind: 'halfEven', m: 3, k: 9 }, zeroPoint: 5, yMin: -128, yMax: 127 },
+    -60000,
+    50000,
+  ),
+  {
+    name: 'max over a window',
+    inputs: [{ lo: -128, hi: 127, count: 4 }],
+    constrain(circuit, [x]) {
+      const left = max.constrain(circuit, gathered(x, [2], [0, 2]), gathered(x, [2], [1, 3]));
+      return max.constrain(circuit, gathered(left, [1], [0]), gathered(left, [1], [1]));
+    },
+    reference: (inputs) => [Math.max(...inputs)],
+  },
+];
