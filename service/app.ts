@@ -147,7 +147,7 @@ function route(operation: Operation, parts: AppParts): RequestHandler {
     const reply = await operation.handle({
       params,
       query,
-      body,
+      body: body as never,
       caller,
       bodyDigest: digest,
       requestId: response.locals['requestId'] as string,

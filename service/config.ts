@@ -71,6 +71,7 @@ export const variables = z.object({
     .string()
     .optional()
     .describe('JSON-RPC of the chain. Without it an embedded anvil is started.'),
+  VERINFER_CHAIN_KEY_FILE: z.string().optional().describe('File with the private key that settles on chain, mode 0600.'),
   VERINFER_LOG: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
@@ -101,6 +102,7 @@ export interface Config {
   readonly artifactKey: string | undefined;
   readonly webhookPrivate: boolean;
   readonly rpcUrl: string | undefined;
+  readonly chainKeyFile: string | undefined;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 }
 
@@ -141,6 +143,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     artifactKey: e.VERINFER_ARTIFACT_KEY,
     webhookPrivate: e.VERINFER_WEBHOOK_PRIVATE,
     rpcUrl: e.VERINFER_RPC_URL,
+    chainKeyFile: e.VERINFER_CHAIN_KEY_FILE,
     logLevel: e.VERINFER_LOG,
   };
 }

@@ -44,7 +44,7 @@ export interface Reply {
 /** `null`: the handler has written the response itself (events, artifacts). */
 export type Handler<Params, Query, Body> = (call: Call<Params, Query, Body>) => Promise<Reply | null>;
 
-export interface Operation<Params = any, Query = any, Body = any> {
+interface OperationFacts {
   readonly id: string;
   readonly method: 'get' | 'post' | 'delete';
   /** OpenAPI style: /v1/models/{modelId} */
@@ -52,22 +52,33 @@ export interface Operation<Params = any, Query = any, Body = any> {
   readonly summary: string;
   /** null: open to all. */
   readonly scope: Scope | null;
-  readonly params?: z.ZodType<Params>;
-  readonly query?: z.ZodType<Query>;
-  readonly body?: z.ZodType<Body>;
-  /** Set for uploads: the handler reads the request stream itself. */
+  /** Media type of an upload: the handler reads the request stream itself. */
   readonly rawBody?: string;
   readonly acceptsIdempotencyKey?: boolean;
   readonly replies: Readonly<
     Record<number, { readonly description: string; readonly schema?: z.ZodType; readonly type?: string }>
   >;
   readonly problems?: readonly ProblemCode[];
+}
+
+/** With the types of its schemas forgotten; what `handle` gets was checked against them. */
+export interface Operation extends OperationFacts {
+  readonly params?: z.ZodType;
+  readonly query?: z.ZodType;
+  readonly body?: z.ZodType;
+  readonly handle: Handler<never, never, never>;
+}
+
+interface TypedOperation<Params, Query, Body> extends OperationFacts {
+  readonly params?: z.ZodType<Params>;
+  readonly query?: z.ZodType<Query>;
+  readonly body?: z.ZodType<Body>;
   readonly handle: Handler<Params, Query, Body>;
 }
 
 /** Ties a handler's types to its schemas; returns its argument. */
 export function operation<Params = Record<string, never>, Query = Record<string, never>, Body = undefined>(
-  value: Operation<Params, Query, Body>,
+  value: TypedOperation<Params, Query, Body>,
 ): Operation {
   return value;
 }
