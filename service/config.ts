@@ -71,7 +71,10 @@ export const variables = z.object({
     .string()
     .optional()
     .describe('JSON-RPC of the chain. Without it an embedded anvil is started.'),
-  VERINFER_CHAIN_KEY_FILE: z.string().optional().describe('File with the private key that settles on chain, mode 0600.'),
+  VERINFER_CHAIN_KEY_FILE: z
+    .string()
+    .optional()
+    .describe('File with the private key that settles on chain, mode 0600.'),
   VERINFER_LOG: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
     .default('info')

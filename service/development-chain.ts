@@ -21,11 +21,19 @@ export interface DevelopmentChain {
   stop(): Promise<void>;
 }
 
-export async function startDevelopmentChain(dataFolder: string, pool: Pool, log: Logger): Promise<DevelopmentChain> {
+export async function startDevelopmentChain(
+  dataFolder: string,
+  pool: Pool,
+  log: Logger,
+): Promise<DevelopmentChain> {
   const folder = join(dataFolder, 'chain');
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const anvil = await startAnvil({ statePath: join(folder, 'anvil-state.json') });
-  const provider = new JsonRpcProvider(anvil.rpcUrl, anvil.chainId, { staticNetwork: true, pollingInterval: 100, cacheTimeout: -1 });
+  const provider = new JsonRpcProvider(anvil.rpcUrl, anvil.chainId, {
+    staticNetwork: true,
+    pollingInterval: 100,
+    cacheTimeout: -1,
+  });
   const wallet = new Wallet(anvil.privateKeys[0]!, provider);
   const stop = async (): Promise<void> => {
     provider.destroy();
@@ -33,9 +41,17 @@ export async function startDevelopmentChain(dataFolder: string, pool: Pool, log:
   };
   try {
     const path = join(folder, 'deployment.json');
-    const known = await readFile(path, 'utf8').then((text) => JSON.parse(text) as Deployment, () => null);
+    const known = await readFile(path, 'utf8').then(
+      (text) => JSON.parse(text) as Deployment,
+      () => null,
+    );
     // The state file is written every few seconds: after a kill the chain may be older than the deployment.
-    const isThere = known !== null && (await assertDeployed(provider, known).then(() => true, () => false));
+    const isThere =
+      known !== null &&
+      (await assertDeployed(provider, known).then(
+        () => true,
+        () => false,
+      ));
     const deployment = isThere ? known : await deployAll(wallet);
     if (!isThere) await writeFile(path, `${JSON.stringify(deployment)}\n`);
     const facts: ChainFacts = { ...deployment, operator: wallet.address, payee: wallet.address };
@@ -43,7 +59,13 @@ export async function startDevelopmentChain(dataFolder: string, pool: Pool, log:
     const keyFile = join(folder, 'operator.key');
     await writeFile(keyFile, wallet.privateKey, { mode: 0o600 });
     log.info({ chainId: deployment.chainId, deployed: !isThere }, 'embedded chain answers');
-    return { rpcUrl: anvil.rpcUrl, deployment, wallet, environment: { VERINFER_RPC_URL: anvil.rpcUrl, VERINFER_CHAIN_KEY_FILE: keyFile }, stop };
+    return {
+      rpcUrl: anvil.rpcUrl,
+      deployment,
+      wallet,
+      environment: { VERINFER_RPC_URL: anvil.rpcUrl, VERINFER_CHAIN_KEY_FILE: keyFile },
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;

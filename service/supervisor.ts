@@ -19,7 +19,11 @@ import { openPool } from './store/pool.js';
 
 export type PartName = 'api' | 'prover' | 'settler';
 
-const entries: Record<PartName, string> = { api: './main.js', prover: './prover-main.js', settler: './settler-main.js' };
+const entries: Record<PartName, string> = {
+  api: './main.js',
+  prover: './prover-main.js',
+  settler: './settler-main.js',
+};
 
 export interface Service {
   /** Of the API. */
@@ -40,16 +44,25 @@ export interface SupervisorOptions {
   readonly config: Config;
   readonly log: Logger;
   /** Runs when the database is there, before the processes start: installs models. */
-  readonly prepare?: (parts: { readonly pool: Pool; readonly chain: DevelopmentChain | null }) => Promise<void>;
+  readonly prepare?: (parts: {
+    readonly pool: Pool;
+    readonly chain: DevelopmentChain | null;
+  }) => Promise<void>;
   readonly parts?: readonly PartName[];
 }
 
-export async function startService({ config, log, prepare, parts = ['prover', 'settler', 'api'] }: SupervisorOptions): Promise<Service> {
+export async function startService({
+  config,
+  log,
+  prepare,
+  parts = ['prover', 'settler', 'api'],
+}: SupervisorOptions): Promise<Service> {
   await mkdir(config.dataFolder, { recursive: true, mode: 0o711 });
   const release = await lockFolder(config.dataFolder);
   const stops: (() => Promise<void>)[] = [release];
   const stopAll = async (): Promise<void> => {
-    for (const stop of stops.splice(0).reverse()) await stop().catch((error: unknown) => log.warn({ err: error }, 'a part did not stop in order'));
+    for (const stop of stops.splice(0).reverse())
+      await stop().catch((error: unknown) => log.warn({ err: error }, 'a part did not stop in order'));
   };
   try {
     let postgres: EmbeddedPostgres | null = null;
@@ -63,10 +76,17 @@ export async function startService({ config, log, prepare, parts = ['prover', 's
     const pool = openPool(databaseUrl, log, 4);
     stops.push(() => pool.end());
     await migrate(pool);
-    const chain = config.rpcUrl === undefined && parts.includes('settler') ? await startDevelopmentChain(config.dataFolder, pool, log) : null;
+    const chain =
+      config.rpcUrl === undefined && parts.includes('settler')
+        ? await startDevelopmentChain(config.dataFolder, pool, log)
+        : null;
     if (chain) stops.push(() => chain.stop());
     await prepare?.({ pool, chain });
-    const environment: NodeJS.ProcessEnv = { ...process.env, DATABASE_URL: databaseUrl, ...(chain ? chain.environment : {}) };
+    const environment: NodeJS.ProcessEnv = {
+      ...process.env,
+      DATABASE_URL: databaseUrl,
+      ...(chain ? chain.environment : {}),
+    };
     const children = new Map<PartName, Child>();
     stops.push(async () => {
       await Promise.all([...children.values()].map((child) => child.stop()));
@@ -78,9 +98,14 @@ export async function startService({ config, log, prepare, parts = ['prover', 's
     });
     const news = await Promise.all(starting);
     const url = String(news[parts.indexOf('api')]?.['url'] ?? '');
-    await writeFile(join(config.dataFolder, 'service.json'), `${JSON.stringify({ pid: process.pid, url })}\n`);
+    await writeFile(
+      join(config.dataFolder, 'service.json'),
+      `${JSON.stringify({ pid: process.pid, url })}\n`,
+    );
     return {
-      url, databaseUrl, pool,
+      url,
+      databaseUrl,
+      pool,
       pidOf: (part) => (part === 'postgres' ? postgres?.pid : children.get(part)?.pid),
       stop: stopAll,
     };
@@ -117,9 +142,12 @@ class Child {
     return this.process?.pid;
   }
 
-  private async keepRunning(tell: (news: Record<string, unknown>) => void, refuse: (error: Error) => void): Promise<void> {
+  private async keepRunning(
+    tell: (news: Record<string, unknown>) => void,
+    refuse: (error: Error) => void,
+  ): Promise<void> {
     let port = this.environment['VERINFER_PORT'];
-    for (let failures = 0; !this.stopping; ) {
+    for (let failures = 0; !this.stopping;) {
       const hostId = `${this.name}-${randomBytes(8).toString('hex')}`;
       const started = Date.now();
       const child = fork(fileURLToPath(new URL(entries[this.name], import.meta.url)), [], {
@@ -135,7 +163,9 @@ class Child {
         if (typeof message['url'] === 'string') port = new URL(message['url']).port;
         tell(message);
       });
-      const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((done) => child.once('exit', (c, s) => done([c, s])));
+      const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((done) =>
+        child.once('exit', (c, s) => done([c, s])),
+      );
       this.process = null;
       if (this.stopping) return;
       this.log.warn({ part: this.name, code, signal }, 'process ended; starting it again');
@@ -182,7 +212,9 @@ async function lockFolder(folder: string): Promise<() => Promise<void>> {
     }
     const [pid, since] = (await readFile(path, 'utf8').catch(() => '')).split(' ');
     if (pid && since && (await startTime(Number(pid))) === since)
-      throw new AlreadyRunning(`data folder: must be free, got a service with pid ${pid}; stop it or set VERINFER_DATA`);
+      throw new AlreadyRunning(
+        `data folder: must be free, got a service with pid ${pid}; stop it or set VERINFER_DATA`,
+      );
     if (!pid) await sleep(200);
     await rm(path, { force: true });
   }

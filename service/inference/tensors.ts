@@ -109,7 +109,8 @@ function allocate(dtype: TensorDtype, size: number): TensorValues {
 
 /** Copies: the result owns its memory, aligned. */
 export function tensorOfBytes(dtype: TensorDtype, bytes: Uint8Array): TensorValues {
-  const buffer = bytes.slice().buffer;
+  // Not slice(): a Buffer would share its pool, offset and all.
+  const buffer = new Uint8Array(bytes).buffer;
   if (dtype === 'float32') return new Float32Array(buffer);
   if (dtype === 'int8') return new Int8Array(buffer);
   if (dtype === 'int32') return new Int32Array(buffer);
