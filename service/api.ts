@@ -10,6 +10,7 @@ import { chainStatements } from './chain-statement.js';
 import type { Config } from './config.js';
 import { EventHub } from './event-hub.js';
 import { runtimeVersion } from './inference/session.js';
+import { selfTest } from './inference/self-test.js';
 import { KeyRing } from './keys.js';
 import { Lease } from './lease.js';
 import { LoadedModels } from './loaded-models.js';
@@ -37,6 +38,9 @@ export interface ApiOptions {
 
 export async function startApi({ config, pool, databaseUrl, log, extend }: ApiOptions): Promise<Api> {
   const metrics = new Metrics();
+  const verdict = await selfTest();
+  if (verdict === 'fail')
+    log.warn('ONNX Runtime multiplies u8 by s8 inexactly on this processor; receipts say so');
   const models = new LoadedModels(pool, config);
   const events = new EventHub(databaseUrl, log, () => {
     models.forget();
@@ -62,6 +66,7 @@ export async function startApi({ config, pool, databaseUrl, log, extend }: ApiOp
           ? `${opened.opened} opened, ${opened.refused.length} refused; ONNX Runtime ${runtimeVersion}`
           : 'loading',
       },
+      selfTest: { ok: true, detail: `u8 by s8 products: ${verdict}` },
       provers: {
         ok: provers.length > 0,
         detail: provers.map(({ detail }) => String(detail['engine'])).join(', ') || 'none is warm yet',
@@ -84,6 +89,7 @@ export async function startApi({ config, pool, databaseUrl, log, extend }: ApiOp
       queue,
       retentionMs: config.retentionMs,
       chainStatement: chainStatements(pool),
+      oracle: { runtime: runtimeVersion, selfTest: verdict },
       observeAnswer: (seconds) => metrics.answers.observe(seconds),
     },
   };

@@ -5,14 +5,8 @@ import { requestIdOf } from './chain/settlement.js';
 import { Problem } from './errors.js';
 import type { ModelDescription } from './model-description.js';
 import type { InferenceRequest } from './schemas.js';
-import type { ChainFacts, Statement } from './statement.js';
+import type { ChainFacts, StoredRequest } from './statement.js';
 import { readFact } from './store/models.js';
-
-/** What the settler needs besides the statement; integers as decimal text. */
-export interface StoredTerms {
-  readonly requester: string;
-  readonly nonce: string;
-}
 
 /** Settlements whose nonces differ only in the low byte share a storage slot, and its price. */
 class NonceLane {
@@ -34,7 +28,7 @@ export function chainStatements(
 ): (
   model: ModelDescription,
   request: InferenceRequest,
-) => Promise<{ statement: Statement; terms: StoredTerms }> {
+) => Promise<Pick<StoredRequest, 'statement' | 'terms'>> {
   let facts: { readonly value: ChainFacts | null; readonly until: number } = { value: null, until: 0 };
   const lane = new NonceLane();
   return async (model, request) => {

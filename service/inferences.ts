@@ -8,7 +8,7 @@ import type { LoadedModels } from './loaded-models.js';
 import type { ModelDescription } from './model-description.js';
 import type { Caller } from './operation.js';
 import type { InferenceRequest } from './schemas.js';
-import { offlineStatement, type Statement } from './statement.js';
+import { offlineStatement, type StoredRequest } from './statement.js';
 import type { AcceptQueue } from './store/accept.js';
 import { readInference, readSalt, type InferenceRow } from './store/inferences.js';
 import type { ModelRow } from './store/models.js';
@@ -22,7 +22,8 @@ export interface InferenceParts {
   readonly chainStatement: (
     model: ModelDescription,
     request: InferenceRequest,
-  ) => Promise<{ statement: Statement; terms: object }>;
+  ) => Promise<Pick<StoredRequest, 'statement' | 'terms'>>;
+  readonly oracle: StoredRequest['oracle'];
   readonly observeAnswer: (seconds: number) => void;
 }
 
@@ -55,7 +56,7 @@ export async function submitInference(parts: InferenceParts, submission: Submiss
   const inputs = readInputs(model.description, request);
   const { statement, terms } =
     request.settlement === 'none'
-      ? { statement: offlineStatement(model.description, request.nonce), terms: {} }
+      ? { statement: offlineStatement(model.description, request.nonce), terms: null }
       : await parts.chainStatement(model.description, request);
   const started = performance.now();
   const session = await parts.models.session(model);
@@ -65,7 +66,12 @@ export async function submitInference(parts: InferenceParts, submission: Submiss
   const salt = isCommitted ? (request.salt ?? `0x${randomBytes(31).toString('hex')}`) : undefined;
   const id = `inf_${randomBytes(16).toString('hex')}`;
   const now = new Date();
-  const stored = { statement, terms, minimumSetupClass: request.minimumSetupClass ?? null };
+  const stored: StoredRequest = {
+    statement,
+    terms,
+    minimumSetupClass: request.minimumSetupClass ?? null,
+    oracle: parts.oracle,
+  };
   const outcome = await parts.queue.accept({
     id,
     tenantId: caller.tenantId,
@@ -95,7 +101,7 @@ export async function submitInference(parts: InferenceParts, submission: Submiss
     state: 'answered',
     settlement: request.settlement,
     units: unitsOf(model.description),
-    request: stored,
+    request: { ...stored },
     outputs: { tensors: outputs },
     timings: { answer: round(answerMs) },
     settled: null,
@@ -196,7 +202,7 @@ export function isOver(row: Pick<InferenceRow, 'state' | 'settlement'>): boolean
 }
 
 export function inferenceJson(row: InferenceRow, salt?: string): object {
-  const request = row.request as { statement: Statement };
+  const request = row.request as unknown as StoredRequest;
   return {
     id: row.id,
     modelId: row.modelId,

@@ -11,7 +11,7 @@ import { ProverChild, type TaskEnd } from './proving/child.js';
 import { Gate } from './proving/gate.js';
 import type { ProvenTensor, Proven, ProveJob } from './proving/protocol.js';
 import { Queue } from './queue.js';
-import type { Statement } from './statement.js';
+import type { StoredRequest } from './statement.js';
 import {
   claimInference,
   completeProof,
@@ -224,18 +224,21 @@ async function persist<T>(write: () => Promise<T>): Promise<T> {
 }
 
 function jobOf(claim: Claim, model: ModelRow, folder: string, config: Config): ProveJob {
+  const { statement, terms, oracle } = claim.row.request as unknown as StoredRequest;
   const { tensors } = claim.row.outputs as { tensors: (ProvenTensor & { proven: boolean })[] };
   return {
     inferenceId: claim.row.id,
     modelId: model.id,
     folder,
     files: model.files,
-    statement: (claim.row.request as { statement: Statement }).statement,
+    statement,
+    request: statement.domainTag === 'verinfer/offline/v1' ? null : terms,
     tensors: claim.tensors!,
     salt: claim.salt,
     answered: tensors.filter(({ proven }) => proven),
     engine: config.engine,
-    selfTest: 'pass',
+    selfTest: oracle.selfTest,
+    runtimeVersion: oracle.runtime,
     threads: 1,
   };
 }

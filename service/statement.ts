@@ -14,6 +14,16 @@ export interface Statement {
   readonly deadline: string;
 }
 
+/** inferences.request, as stored. */
+export interface StoredRequest {
+  readonly statement: Statement;
+  /** Preimage of a settlement's request id; integers as decimal text. */
+  readonly terms: { readonly requester: string; readonly nonce: string } | null;
+  readonly minimumSetupClass: string | null;
+  /** What answered: ONNX Runtime's version and the verdict of its self-test on that machine. */
+  readonly oracle: { readonly runtime: string; readonly selfTest: 'pass' | 'fail' };
+}
+
 /** What the signer shares about its chain; see shared_facts. */
 export interface ChainFacts {
   readonly chainId: number;

@@ -16,6 +16,8 @@ export interface ProveJob {
   readonly folder: string;
   readonly files: FileTable;
   readonly statement: Statement;
+  /** Preimage of the request id, for settlements on chain. */
+  readonly request: { readonly requester: string; readonly nonce: string } | null;
   /** joinTensors of the model's inputs. */
   readonly tensors: Uint8Array;
   readonly salt: Uint8Array | null;
@@ -23,6 +25,7 @@ export interface ProveJob {
   readonly answered: readonly ProvenTensor[];
   readonly engine: 'auto' | 'native' | 'snarkjs';
   readonly selfTest: 'pass' | 'fail';
+  readonly runtimeVersion: string;
   /** Threads inside this proof. */
   readonly threads: number;
 }

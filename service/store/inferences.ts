@@ -38,6 +38,12 @@ export async function readInference(pool: Pool, tenantId: string, id: string): P
   return rows[0] ?? null;
 }
 
+/** For hosts, which serve every tenant. */
+export async function readAnyInference(pool: Pool, id: string): Promise<InferenceRow | null> {
+  const { rows } = await pool.query<InferenceRow>(`select ${columns} from inferences where id = $1`, [id]);
+  return rows[0] ?? null;
+}
+
 export async function readBatch(pool: Pool, tenantId: string, batchId: string): Promise<InferenceRow[]> {
   const { rows } = await pool.query<InferenceRow>(
     `select ${columns} from inferences where batch_id = $1 and tenant_id = $2 order by ticket`,

@@ -14,6 +14,12 @@ export async function readReceipt(pool: Pool, tenantId: string, id: string): Pro
   return rows[0] ?? null;
 }
 
+/** For hosts, which serve every tenant. */
+export async function readAnyReceipt(pool: Pool, id: string): Promise<ReceiptRow | null> {
+  const { rows } = await pool.query<ReceiptRow>('select id, digest, body from receipts where id = $1', [id]);
+  return rows[0] ?? null;
+}
+
 /** Settlement news makes a new body for the same statement; the digest must be that of `body`. */
 export async function replaceReceipt(
   pool: Pool,

@@ -1,0 +1,166 @@
+/**
+ * From an ONNX file to a model that can be served: compile, setup, identity, folder. Deterministic but for the setup,
+ * whose result is kept: the same file with the same options is set up once a models folder.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import canonicalizeModule from 'canonicalize';
+import { compile, type CompiledModel, type InputMode, type OutputMode } from '../circuits/index.js';
+import {
+  COMPILER_VERSION,
+  compilerVersionHash,
+  modelId as hashIdentity,
+  type ModelIdentity,
+  SETUP_CLASS,
+} from '../circuits/model-id.js';
+import { writeR1cs } from '../circuits/r1cs/file.js';
+import { vkHash, verifyingKeyToJson } from '../prover/codec.js';
+import { setupDevelopment } from '../prover/index.js';
+import { executedModelOf } from './executed-model.js';
+import type { TensorDtype } from './inference/tensors.js';
+import type { FileTable, ModelDescription } from './model-description.js';
+import { checkFile, folderOf, publishFolder, readDescription, tableOf, writeJson } from './model-folder.js';
+import { manifestDigest } from './verifier/receipt.js';
+
+export interface InstallOptions {
+  readonly name: string;
+  readonly modelsFolder: string;
+  readonly inputMode?: InputMode;
+  readonly outputMode?: OutputMode;
+  readonly onProgress?: (stage: 'compile' | 'setup' | 'identity', share: number) => void;
+}
+
+export interface InstalledModel {
+  readonly folder: string;
+  readonly description: ModelDescription;
+  readonly files: FileTable;
+  /** It was there already; nothing was computed. */
+  readonly reused: boolean;
+}
+
+// The package's types say default export where its CommonJS gives the function itself.
+const canonicalize = canonicalizeModule as unknown as (value: unknown) => string;
+
+const zeroDigest = `0x${'00'.repeat(32)}`;
+
+/** Throws ModelRefused for a file that cannot be served, UnsoundCircuit when no sound key exists. */
+export async function installModel(bytes: Uint8Array, options: InstallOptions): Promise<InstalledModel> {
+  const { modelsFolder, name, onProgress = () => undefined } = options;
+  const modes = {
+    inputMode: options.inputMode ?? 'committed',
+    outputMode: options.outputMode ?? 'packed',
+  } as const;
+  const modelHash = createHash('sha256').update(bytes).digest('hex');
+  const recipe = createHash('sha256')
+    .update(JSON.stringify([modelHash, modes, COMPILER_VERSION, name]))
+    .digest('hex');
+  const pointer = join(modelsFolder, 'recipes', recipe);
+  const known = await reuse(pointer, modelsFolder);
+  if (known) return known;
+
+  onProgress('compile', 0);
+  const { compiled, executed, notes } = compileUpload(bytes, modes);
+  const partial = join(modelsFolder, `partial-${randomBytes(8).toString('hex')}`);
+  await mkdir(partial, { recursive: true });
+  try {
+    await writeFile(join(partial, 'model.onnx'), bytes);
+    await writeFile(join(partial, 'executed.onnx'), executed);
+    await writeFile(join(partial, 'manifest.json'), canonicalize(compiled.manifest));
+    const circuitHash = withPrefix(await writeR1cs(join(partial, 'circuit.r1cs'), compiled.r1cs));
+    onProgress('setup', 0);
+    const verifyingKey = await setupDevelopment(compiled.r1cs, join(partial, 'key.zkey'), {
+      onProgress: (share) => onProgress('setup', share),
+    });
+    onProgress('identity', 0);
+    await writeJson(join(partial, 'vk.json'), verifyingKeyToJson(verifyingKey));
+    const identity: ModelIdentity = {
+      modelHash: `0x${modelHash}`,
+      circuitHash,
+      vkHash: vkHash(verifyingKey),
+      setupClass: SETUP_CLASS['dev-single-party'],
+      contributorCount: 1,
+      transcriptDigest: zeroDigest,
+      compilerVersion: compilerVersionHash(),
+      manifestDigest: manifestDigest(
+        JSON.parse(JSON.stringify(compiled.manifest)) as Parameters<typeof manifestDigest>[0],
+      ),
+    };
+    const modelId = hashIdentity(identity);
+    await writeJson(join(partial, 'identity.json'), identity);
+    const description = describe(name, modelId, identity, compiled, executed, notes);
+    await writeJson(join(partial, 'description.json'), description);
+    const folder = await publishFolder(partial, modelsFolder, modelId);
+    const files = await tableOf(folder);
+    await mkdir(join(modelsFolder, 'recipes'), { recursive: true });
+    await writeFile(`${pointer}.${process.pid}`, JSON.stringify({ modelId, files }));
+    await rename(`${pointer}.${process.pid}`, pointer);
+    return { folder, description, files, reused: false };
+  } finally {
+    await rm(partial, { recursive: true, force: true });
+  }
+}
+
+/** What both the installer and every prover make of the same bytes. */
+export function compileUpload(
+  bytes: Uint8Array,
+  modes: { inputMode: InputMode; outputMode: OutputMode },
+): { compiled: CompiledModel; executed: Uint8Array; notes: readonly string[] } {
+  let compiled: CompiledModel | undefined;
+  const { executed, notes } = executedModelOf(bytes, (graph) => {
+    compiled = compile(graph, modes);
+    return compiled.manifest.outputs.map(({ name }) => name);
+  });
+  return { compiled: compiled!, executed, notes };
+}
+
+async function reuse(pointer: string, modelsFolder: string): Promise<InstalledModel | null> {
+  const text = await readFile(pointer, 'utf8').catch(() => null);
+  if (text === null) return null;
+  const { modelId, files } = JSON.parse(text) as { modelId: string; files: FileTable };
+  const folder = folderOf(modelsFolder, modelId);
+  try {
+    for (const name of Object.keys(files)) await checkFile(folder, name as never, files);
+  } catch {
+    return null;
+  }
+  return { folder, files, description: await readDescription(folder), reused: true };
+}
+
+function describe(
+  name: string,
+  modelId: string,
+  identity: ModelIdentity,
+  compiled: CompiledModel,
+  executed: Uint8Array,
+  notes: readonly string[],
+): ModelDescription {
+  const { manifest, r1cs, layers } = compiled;
+  return {
+    modelId,
+    name,
+    identity: { ...identity, setupClass: identity.setupClass === 1 ? 'dev-single-party' : 'ceremony' },
+    manifest: JSON.parse(JSON.stringify(manifest)) as Record<string, unknown>,
+    inputs: manifest.inputs.map(({ name: input, given, shape }) => ({
+      name: input,
+      dtype: given as TensorDtype,
+      shape,
+    })),
+    outputs: manifest.outputs.map(({ name: output, dtype, shape }) => ({
+      name: output,
+      dtype: dtype as TensorDtype,
+      shape,
+    })),
+    inputMode: manifest.inputMode,
+    outputMode: manifest.outputMode,
+    rowCount: r1cs.constraintCount,
+    wireCount: r1cs.wireCount,
+    publicCount: r1cs.publicCount,
+    layers: layers.map(({ name: layer, type, rows, wires }) => ({ name: layer, type, rows, wires })),
+    executedHash: `0x${createHash('sha256').update(executed).digest('hex')}`,
+    agreement: null,
+    notes,
+  };
+}
+
+const withPrefix = (hex: string): string => (hex.startsWith('0x') ? hex : `0x${hex}`);

@@ -1,0 +1,8 @@
+/** Entry of the settler process, the only one that holds the chain key. */
+import { runProcess } from './process.js';
+import { startSettler } from './settler.js';
+
+await runProcess('settler', 8, async ({ config, pool, log }) => {
+  const settler = await startSettler({ config, pool, log });
+  return { part: settler, news: { hostId: settler.id } };
+});
