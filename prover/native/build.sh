@@ -28,18 +28,21 @@ esac
 napi=(-isystem "$modules/node-api-headers/include" -isystem "$modules/node-addon-api"
   -DNAPI_CPP_EXCEPTIONS -DNODE_ADDON_API_DISABLE_DEPRECATED)
 
-# object, source, flags
-units=("addon.o addon.cc" "cpu.o cpu.cpp")
-for file in backend kernels; do
-  units+=("$file-portable.o $file.cpp -DVERINFER_ISA=portable")
-  if [ "$(uname -m)" = x86_64 ]; then
-    units+=("$file-adx.o $file.cpp -DVERINFER_ISA=adx -DVERINFER_ASM")
-  fi
-done
+# object, source, flags. Template code that several objects share is taken from the first that has it, so those that
+# need newer processors stand last.
+units=("addon.o addon.cc" "cpu.o cpu.cpp" "backend-portable.o backend.cpp -DVERINFER_ISA=portable"
+  "kernels-portable.o kernels.cpp -DVERINFER_ISA=portable")
+if [ "$(uname -m)" = x86_64 ]; then
+  adx="-DVERINFER_ISA=adx -DVERINFER_ASM"
+  # gcc takes its own _mm512_undefined for a mistake
+  ifma="-DVERINFER_ISA=ifma -DVERINFER_ASM -DVERINFER_IFMA -mbmi2 -madx -mavx512f -mavx512dq -mavx512bw -mavx512vl
+    -mavx512ifma -mavx512vbmi2 -Wno-uninitialized -Wno-maybe-uninitialized"
+  units+=("backend-adx.o backend.cpp $adx" "kernels-adx.o kernels.cpp $adx" "backend-ifma.o backend.cpp "$ifma)
+fi
 
 objects=() pids=()
 for unit in "${units[@]}"; do
-  read -r object file extra <<< "$unit"
+  read -r object file extra <<< "${unit//$'\n'/ }"
   # shellcheck disable=SC2086
   "$cxx" "${flags[@]}" "${napi[@]}" $extra -c "$source/$file" -o "$out/$object" &
   pids+=($!)

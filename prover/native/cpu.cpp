@@ -16,6 +16,7 @@ namespace verinfer {
 VERINFER_DECLARE(portable)
 #if defined(__x86_64__)
 VERINFER_DECLARE(adx)
+VERINFER_DECLARE(ifma)
 #endif
 
 std::vector<std::string> cpu_features() {
@@ -30,11 +31,22 @@ std::vector<std::string> cpu_features() {
   return out;
 }
 
+#if defined(__x86_64__)
+static bool has_wide_registers() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512ifma") && __builtin_cpu_supports("avx512vbmi2");
+}
+#endif
+
 std::vector<Implementation> supported_implementations() {
   std::vector<Implementation> out;
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("bmi2") && has_adx()) out.push_back({&adx::backend(), VERINFER_RUN(adx)});
+  const bool adx = __builtin_cpu_supports("bmi2") && has_adx();
+  // the setup kernels have no version of their own for the wide registers
+  if (adx && has_wide_registers()) out.push_back({&ifma::backend(), VERINFER_RUN(adx)});
+  if (adx) out.push_back({&adx::backend(), VERINFER_RUN(adx)});
 #endif
   out.push_back({&portable::backend(), VERINFER_RUN(portable)});
   return out;
