@@ -35,14 +35,14 @@ units=("addon.o addon.cc" "cpu.o cpu.cpp" "backend-portable.o backend.cpp -DVERI
 if [ "$(uname -m)" = x86_64 ]; then
   adx="-DVERINFER_ISA=adx -DVERINFER_ASM"
   # gcc takes its own _mm512_undefined for a mistake
-  ifma="-DVERINFER_ISA=ifma -DVERINFER_ASM -DVERINFER_IFMA -mbmi2 -madx -mavx512f -mavx512dq -mavx512bw -mavx512vl
-    -mavx512ifma -mavx512vbmi2 -Wno-uninitialized -Wno-maybe-uninitialized"
-  units+=("backend-adx.o backend.cpp $adx" "kernels-adx.o kernels.cpp $adx" "backend-ifma.o backend.cpp "$ifma)
+  ifma="-DVERINFER_ISA=ifma -DVERINFER_ASM -DVERINFER_IFMA -mbmi2 -madx -mavx512f -mavx512dq -mavx512bw -mavx512vl"
+  ifma+=" -mavx512ifma -mavx512vbmi2 -Wno-uninitialized -Wno-maybe-uninitialized"
+  units+=("backend-adx.o backend.cpp $adx" "kernels-adx.o kernels.cpp $adx" "backend-ifma.o backend.cpp $ifma")
 fi
 
 objects=() pids=()
 for unit in "${units[@]}"; do
-  read -r object file extra <<< "${unit//$'\n'/ }"
+  read -r object file extra <<< "$unit"
   # shellcheck disable=SC2086
   "$cxx" "${flags[@]}" "${napi[@]}" $extra -c "$source/$file" -o "$out/$object" &
   pids+=($!)
