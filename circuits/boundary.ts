@@ -36,6 +36,15 @@ export interface Boundary {
 }
 
 const POST_PROCESSING = new Set([
+  'QuantizeLinear',
+  'Add',
+  'Sub',
+  'Mul',
+  'Div',
+  'Concat',
+  'Slice',
+  'Gather',
+  'Transpose',
   'DequantizeLinear',
   'Softmax',
   'LogSoftmax',

@@ -5,7 +5,7 @@
 import type { ConstantTensor, Graph, GraphNode } from '../onnx/graph.js';
 import { moved } from '../onnx/fold.js';
 import { contextOf, inferTypes, type ValueTypes } from '../onnx/infer.js';
-import { floatAttribute, intAttribute, refuseNode, stringAttribute } from '../onnx/node.js';
+import { axisOf, floatAttribute, intAttribute, refuseNode } from '../onnx/node.js';
 import { sizeOf, type NodeContext } from '../onnx/shape.js';
 import { windowOf } from '../onnx/window.js';
 import { isWiring, wiringOf, type Wiring } from '../onnx/wiring.js';
@@ -24,7 +24,7 @@ import {
   sameQuantization,
   type Quantization,
 } from './quantization.js';
-import { emitOutput } from './tail.js';
+import { emitFloat, emitOutput } from './tail.js';
 import type { DequantizedFloat, Float, LinearFloat, Value } from './value.js';
 import { emitWiring } from './wires.js';
 
@@ -49,7 +49,7 @@ export class Lowering {
     this.types = inferTypes(graph);
     this.builder = new GraphBuilder(graph.inputs);
     this.builder.reserve(graph.outputs.map(({ name }) => name));
-    this.quantizer = new FloatQuantizer(this.builder, this.notes);
+    this.quantizer = new FloatQuantizer(this.builder, this.notes, (float) => emitFloat(this, float));
     for (const input of graph.inputs) {
       this.values.set(
         input.name,
@@ -90,6 +90,10 @@ export class Lowering {
       case 'GlobalAveragePool':
       case 'ReduceMean':
         return emitPool(this, context);
+      case 'Softmax':
+      case 'LogSoftmax':
+      case 'ArgMax':
+        return this.tail(context);
       default:
         if (isWiring(node)) return this.wiring(context);
         if (this.hasIntegerOperand(node)) return emitIntegerNode(this, context);
@@ -423,15 +427,37 @@ export class Lowering {
       node: context.node,
       shape: wiring.shape,
       sources,
-      apply: (tensors, to) =>
-        emitWiring(
-          this.builder,
-          context,
-          wiring,
-          tensors,
-          wiring.fill === undefined ? 0 : quantize(wiring.fill, perTensor(context.node, to), to.dtype),
-        ),
+      apply: (tensors, to) => {
+        const { fill = 0 } = wiring;
+        const integer = to ? quantize(fill, perTensor(context.node, to), to.dtype) : fill;
+        return emitWiring(this.builder, context, wiring, tensors, integer);
+      },
     };
+  }
+
+  /** Softmax and its kin of dequantized values: computed outside the proof, so nothing proven may depend on them. */
+  private tail(context: NodeContext): void {
+    const { node } = context;
+    if (context.opset < 13 && node.type !== 'ArgMax') {
+      const { shape } = context.type(0)!;
+      const axis = axisOf(node, intAttribute(node, 'axis', 1), shape.length);
+      // Until opset 13 everything from the axis on was one axis; on the last axis both readings agree.
+      if (sizeOf(shape.slice(axis + 1)) !== 1)
+        refuseNode(node, 'axis', 'the last one (before opset 13)', axis);
+      const attributes = new Map(node.attributes).set('axis', { kind: 'int', value: axis });
+      return this.setFloat(node.outputs[0]!, {
+        op: 'tail',
+        node: { ...node, attributes },
+        args: [this.float(node, 0)],
+        shape,
+      });
+    }
+    this.setFloat(node.outputs[0]!, {
+      op: 'tail',
+      node,
+      args: [this.float(node, 0)],
+      shape: this.shapeOf(node.outputs[0]!),
+    });
   }
 
   private pointwise(context: NodeContext): void {
@@ -489,9 +515,4 @@ function movedAxis(
   const inner = sizeOf(from.slice(axis + 1));
   const at = to.findIndex((dim, i) => dim === from[axis] && sizeOf(to.slice(i + 1)) === inner);
   return at >= 0 ? at : undefined;
-}
-
-/** `auto_pad` other than explicit pads. */
-export function hasAutoPad(node: GraphNode): boolean {
-  return stringAttribute(node, 'auto_pad', 'NOTSET') !== 'NOTSET';
 }

@@ -29,6 +29,8 @@ export class FloatQuantizer {
   constructor(
     private readonly builder: GraphBuilder,
     private readonly notes: string[],
+    /** Emits a float outside the proof. */
+    private readonly emitFloat: (float: Float) => Tensor,
   ) {}
 
   /** The integers of `float` under `to`; `node` is the QuantizeLinear that asks. */
@@ -43,7 +45,7 @@ export class FloatQuantizer {
   private emit(float: Float, to: Quantization, node: GraphNode): Tensor {
     switch (float.op) {
       case 'input':
-        return this.boundary(float.name, float.shape, to, node);
+        return this.quantizeLinear(float.name, float.shape, to, node);
       case 'constant':
         return this.builder.constant(node.outputs[0]!, this.quantizedConstant(float.tensor, to, node));
       case 'dequantized':
@@ -60,10 +62,13 @@ export class FloatQuantizer {
         return float.emit(float.source, to);
       case 'pointwise':
         return this.pointwise(float, to, node);
+      case 'tail':
+        return this.quantizeLinear(this.emitFloat(float).name, float.shape, to, node);
     }
   }
 
-  private boundary(input: string, shape: readonly number[], to: Quantization, node: GraphNode): Tensor {
+  /** A QuantizeLinear outside the proof: of an input of the graph, or at its very end. */
+  private quantizeLinear(input: string, shape: readonly number[], to: Quantization, node: GraphNode): Tensor {
     perTensor(node, to);
     return this.builder.emit(
       node.name,

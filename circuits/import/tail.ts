@@ -1,64 +1,86 @@
 /**
  * How a graph output is made. Integer outputs are proven as they are; a float output is the proven integers followed by
- * a deterministic tail outside the proof: DequantizeLinear, and after it only Softmax, Sigmoid or ArgMax.
+ * a deterministic tail outside the proof: DequantizeLinear, then only what turns numbers into an answer.
  */
-import type { GraphNode, ValueInfo } from '../onnx/graph.js';
+import type { ValueInfo } from '../onnx/graph.js';
+import { ModelRefused } from '../errors.js';
 import { refuseNode } from '../onnx/node.js';
-import type { Tensor } from './builder.js';
+import type { NodeParts, Tensor } from './builder.js';
 import type { Lowering } from './lowering.js';
+import { constantOf } from './quantize-float.js';
 import { scaleTensor, zeroPointTensor } from './quantization.js';
-import type { DequantizedFloat, Value } from './value.js';
+import type { DequantizedFloat, Float, Value } from './value.js';
 
-const asker: GraphNode = {
-  name: 'output',
-  domain: '',
-  type: 'output',
-  inputs: [],
-  outputs: [],
-  attributes: new Map(),
-};
+/** Elementwise operators that may follow the DequantizeLinear of an output; the arithmetic ones only with constants. */
+const tailFunctions: ReadonlySet<string> = new Set(['Sigmoid', 'Add', 'Sub', 'Mul', 'Div']);
 
 /** Emits the output under its own name. */
 export function emitOutput(lowering: Lowering, output: ValueInfo, value: Value): Tensor {
   const { builder } = lowering;
-  if (value.kind === 'integer') {
-    if (builder.isInput(value.tensor.name))
-      refuseNode({ ...asker, name: output.name }, 'value', 'computed from an input', 'the input itself');
-    return builder.emit(
-      output.name,
-      value.tensor,
-      { type: 'Identity', inputs: [value.tensor.name] },
-      output.name,
-    );
+  const tensor = value.kind === 'integer' ? value.tensor : emitFloat(lowering, value.float, output.name);
+  if (tensor.name === output.name) return tensor;
+  if (builder.isInput(tensor.name)) {
+    throw new ModelRefused({
+      where: `output "${output.name}"`,
+      what: 'value',
+      expected: 'computed from an input',
+      got: 'the input itself',
+    });
   }
-  const { float } = value;
-  if (float.op === 'dequantized') return emitDequantize(lowering, output.name, float);
-  return refuseNode(
-    'node' in float ? float.node : { ...asker, name: output.name },
-    'float output',
-    'the result of a DequantizeLinear (a float model is quantized first: verinfer quantize)',
-    `a float ${float.op}`,
-  );
+  return builder.emit(output.name, tensor, { type: 'Identity', inputs: [tensor.name] }, output.name);
 }
 
-function emitDequantize(
-  lowering: Lowering,
-  name: string,
-  { tensor, quantization, shape }: DequantizedFloat,
-): Tensor {
+/** A float value outside the proof, under the given name if it is emitted here. */
+export function emitFloat(lowering: Lowering, float: Float, name?: string): Tensor {
   const { builder } = lowering;
-  return builder.emit(
-    name,
-    { dtype: 'float32', shape },
-    {
-      type: 'DequantizeLinear',
-      inputs: [
-        tensor.name,
-        builder.constant('scale', scaleTensor(quantization)).name,
-        builder.constant('zero_point', zeroPointTensor(quantization)).name,
-      ],
-      attributes: quantization.axis === undefined ? {} : { axis: { kind: 'int', value: quantization.axis } },
-    },
-    name,
-  );
+  const emit = (wish: string, parts: NodeParts, dtype: Tensor['dtype'] = 'float32'): Tensor =>
+    builder.emit(wish, { dtype, shape: float.shape }, parts, name ?? builder.fresh(wish));
+  const constant = constantOf(float);
+  if (constant) return builder.constant('operand', constant);
+  switch (float.op) {
+    case 'dequantized':
+      return emit(`${float.tensor.name}/float`, dequantizeParts(lowering, float));
+    case 'tail': {
+      const inputs = float.args.map((arg) => emitFloat(lowering, arg).name);
+      const attributes = Object.fromEntries(float.node.attributes);
+      return emit(
+        float.node.name,
+        { type: float.node.type, inputs, attributes },
+        float.node.type === 'ArgMax' ? 'int64' : 'float32',
+      );
+    }
+    case 'pointwise': {
+      const computed = float.args.filter((arg) => !constantOf(arg));
+      if (!tailFunctions.has(float.node.type) || computed.length !== 1) break;
+      const inputs = float.args.map((arg) => emitFloat(lowering, arg).name);
+      return emit(float.node.name, { type: float.node.type, inputs });
+    }
+    case 'moved': {
+      const sources = float.sources.map((source) => emitFloat(lowering, source));
+      return float.apply(sources, undefined);
+    }
+  }
+  const expected =
+    'quantized, or the result of a DequantizeLinear (a float model is quantized first: verinfer quantize)';
+  if ('node' in float)
+    return refuseNode(float.node, 'result that leaves the graph', expected, `a float ${float.node.type}`);
+  throw new ModelRefused({
+    where: `input "${float.op === 'input' ? float.name : ''}"`,
+    what: 'use',
+    expected,
+    got: 'float',
+  });
+}
+
+function dequantizeParts(lowering: Lowering, { tensor, quantization }: DequantizedFloat): NodeParts {
+  const { builder } = lowering;
+  return {
+    type: 'DequantizeLinear',
+    inputs: [
+      tensor.name,
+      builder.constant('scale', scaleTensor(quantization)).name,
+      builder.constant('zero_point', zeroPointTensor(quantization)).name,
+    ],
+    attributes: quantization.axis === undefined ? {} : { axis: { kind: 'int', value: quantization.axis } },
+  };
 }

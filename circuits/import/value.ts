@@ -48,8 +48,8 @@ export interface MovedFloat {
   readonly shape: readonly number[];
   readonly node: GraphNode;
   readonly sources: readonly Float[];
-  /** Emits the operator on the quantized sources. */
-  readonly apply: (sources: readonly Tensor[], quantization: Quantization) => Tensor;
+  /** Emits the operator on the sources: integers under the quantization, or floats of the tail without one. */
+  readonly apply: (sources: readonly Tensor[], quantization: Quantization | undefined) => Tensor;
 }
 
 /** A sum over windows or axes with one weight for all terms: AveragePool, ReduceMean, ReduceSum. */
@@ -69,8 +69,23 @@ export interface PointwiseFloat {
   readonly args: readonly Float[];
 }
 
+/** An operator of the deterministic tail, outside the proof: only an output may depend on it. */
+export interface TailFloat {
+  readonly op: 'tail';
+  readonly shape: readonly number[];
+  readonly node: GraphNode;
+  readonly args: readonly Float[];
+}
+
 export type Float =
-  InputFloat | ConstantFloat | DequantizedFloat | LinearFloat | MovedFloat | PooledFloat | PointwiseFloat;
+  | InputFloat
+  | ConstantFloat
+  | DequantizedFloat
+  | LinearFloat
+  | MovedFloat
+  | PooledFloat
+  | PointwiseFloat
+  | TailFloat;
 
 export type Value =
   { readonly kind: 'integer'; readonly tensor: Tensor } | { readonly kind: 'float'; readonly float: Float };
