@@ -30,7 +30,7 @@ export interface GadgetCase {
 export function gadgetCircuit(gadget: GadgetCase, modulus: bigint = FIELD_MODULUS): GadgetCircuit {
   const circuit = new Builder({ modulus });
   let offset = 0;
-  const tensors = gadget.inputs.map(({ lo, hi, count }, k) => {
+  const tensors = gadget.inputs.map(({ lo, hi, count }) => {
     const from = offset;
     offset += count;
     const first = circuit.public('input', count, ({ inputs }) =>

@@ -51,7 +51,9 @@ test('snarkjs reads both files and accepts the witness, and rejects a changed on
     execFileSync(process.execPath, ['node_modules/snarkjs/build/cli.cjs', ...args], { encoding: 'utf8' });
   t.regex(snarkjs('r1cs', 'info', circuit), new RegExp(`Constraints: ${model.r1cs.constraintCount}`));
   t.regex(snarkjs('wtns', 'check', circuit, honest), /WITNESS IS CORRECT/);
-  t.notRegex(snarkjs('wtns', 'check', circuit, lying), /WITNESS IS CORRECT/);
+  t.throws(() => snarkjs('wtns', 'check', circuit, lying), {
+    message: /WITNESS IS NOT CORRECT|Command failed/,
+  });
 });
 
 test('files that are cut, lengthened or of another field are refused', (t) => {
