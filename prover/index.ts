@@ -8,7 +8,7 @@ export { UnsatisfiedWitness } from './engine.js';
 export type { G1Point, G2Point, Proof, VerifyingKey } from './keys.js';
 export { checkVerifyingKey, UnsafeVerifyingKey } from './key-check.js';
 export { setupDevelopment, UnsoundCircuit, type SetupOptions } from './setup.js';
-export { encodeWitness, publicSignalsOf, readWitness, writeWitnessFile } from './files/wtns.js';
+export { publicSignalsOf } from './witness-signals.js';
 
 export interface EngineChoice {
   readonly engine: Engine;

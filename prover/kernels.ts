@@ -35,8 +35,14 @@ export interface Kernels {
   readonly name: 'native' | 'typescript';
   /** sᵢ·G. */
   multiplyGenerator(group: Group, scalars: Uint8Array): Promise<Uint8Array>;
-  /** first·ratioⁱ·Pᵢ. */
-  multiplyEach(group: Group, points: Uint8Array, first: Uint8Array, ratio: Uint8Array): Promise<Uint8Array>;
+  /** first·ratio^(index + i)·Pᵢ. */
+  multiplyEach(
+    group: Group,
+    points: Uint8Array,
+    first: Uint8Array,
+    ratio: Uint8Array,
+    index?: number,
+  ): Promise<Uint8Array>;
   /** τⁱ·P in, Lᵢ(τ)·P out; a power of two of points. */
   lagrange(group: Group, points: Uint8Array): Promise<Uint8Array>;
   sparseSums(group: Group, bases: Uint8Array, columns: SparseColumns): Promise<Uint8Array>;
@@ -52,6 +58,10 @@ export interface Kernels {
   toCompressed(group: Group, points: Uint8Array): Promise<Uint8Array>;
   /** The key's discrete logarithms IC, A, B, C, H from the trapdoor α, β, γ, δ, τ (160 bytes). */
   keyScalars(r1cs: R1cs, trapdoor: Uint8Array): Promise<Uint8Array>;
+  /** 1/s of one scalar. */
+  invert(scalar: Uint8Array): Promise<Uint8Array>;
+  /** f in, Σ_k f_k·ω^(ik) out; a power of two of scalars. */
+  transform(scalars: Uint8Array): Promise<Uint8Array>;
 }
 
 interface Curve<F> {
@@ -194,9 +204,9 @@ function kernelsOf<F>(curve: Curve<F>, size: number) {
   };
   return {
     multiplyGenerator: (scalars: Uint8Array) => bytes(multiplyMany(field, curve.base, scalarsOf(scalars))),
-    multiplyEach(input: Uint8Array, first: Uint8Array, ratio: Uint8Array) {
+    multiplyEach(input: Uint8Array, first: Uint8Array, ratio: Uint8Array, index: number) {
       const step = readLittleEndian(ratio);
-      let scalar = readLittleEndian(first);
+      let scalar = (readLittleEndian(first) * bn254.fields.Fr.pow(step, BigInt(index))) % order;
       const list = points(input);
       const scalars = list.map(() => {
         const current = scalar;
@@ -252,7 +262,8 @@ const twins = { g1: kernelsOf(g1, pointBytes.g1), g2: kernelsOf(g2, pointBytes.g
 export const typescriptKernels: Kernels = {
   name: 'typescript',
   multiplyGenerator: async (group, scalars) => twins[group].multiplyGenerator(scalars),
-  multiplyEach: async (group, points, first, ratio) => twins[group].multiplyEach(points, first, ratio),
+  multiplyEach: async (group, points, first, ratio, index = 0) =>
+    twins[group].multiplyEach(points, first, ratio, index),
   lagrange: async (group, points) => twins[group].lagrange(points),
   sparseSums: async (group, bases, columns) => twins[group].sparseSums(bases, columns),
   weightedSum: async (group, points, scalars) => twins[group].weightedSum(points, scalars),
@@ -261,6 +272,8 @@ export const typescriptKernels: Kernels = {
   toUncompressed: async (group, points) => twins[group].toUncompressed(points),
   toCompressed: async (group, points) => twins[group].toCompressed(points),
   keyScalars: async (r1cs, trapdoor) => keyScalars(r1cs, scalarsOf(trapdoor)),
+  invert: async (scalar) => scalarBytes(bn254.fields.Fr.invertBatch(scalarsOf(scalar))),
+  transform: async (scalars) => scalarBytes(transform(scalarsOf(scalars))),
 };
 
 /** IC and C are (β·u + α·v + w) over γ and δ; A is u, B is v; H_j is L^(2n)_(2j+1)(τ)/δ. */
@@ -279,6 +292,24 @@ function keyScalars(r1cs: R1cs, [alpha, beta, gamma, delta, tau]: readonly bigin
       .filter((_, i) => i % 2 === 1)
       .map((value) => Fr.mul(value, overDelta)),
   ];
+  return scalarBytes(scalars);
+}
+
+/** By the even and the odd half. */
+function transform(values: readonly bigint[]): bigint[] {
+  const Fr = bn254.fields.Fr;
+  const n = values.length;
+  if (n === 1) return [...values];
+  const even = transform(values.filter((_, i) => i % 2 === 0));
+  const root = domainGenerator(n);
+  const odd = transform(values.filter((_, i) => i % 2 === 1)).map((v, i) =>
+    Fr.mul(v, Fr.pow(root, BigInt(i))),
+  );
+  return [...even.map((v, i) => Fr.add(v, odd[i])), ...even.map((v, i) => Fr.sub(v, odd[i]))];
+}
+
+/** 32 bytes little-endian each. */
+export function scalarBytes(scalars: readonly bigint[]): Uint8Array {
   const bytes = new Uint8Array(scalars.length * fieldBytes);
   scalars.forEach((value, i) => writeLittleEndian(bytes, i * fieldBytes, value));
   return bytes;

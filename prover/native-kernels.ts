@@ -1,17 +1,11 @@
 /** The native kernels (native/kernels.cpp) behind the interface of kernels.ts. */
-import { type Group, type Kernels, pointBytes } from './kernels.js';
+import { type Group, type Kernels, pointBytes, scalarBytes } from './kernels.js';
 import type { NativeAddon } from './native-addon.js';
-import { fieldBytes, writeLittleEndian } from './files/points.js';
+import { fieldBytes } from './files/points.js';
 import { domainSizeFor } from './qap.js';
 
 const bytesOf = (list: Uint32Array): Uint8Array =>
   new Uint8Array(list.buffer, list.byteOffset, list.byteLength);
-
-const encodeScalars = (scalars: readonly bigint[]): Uint8Array => {
-  const bytes = new Uint8Array(scalars.length * fieldBytes);
-  scalars.forEach((value, i) => writeLittleEndian(bytes, i * fieldBytes, value));
-  return bytes;
-};
 
 export interface NativeKernelsOptions {
   readonly threads?: number;
@@ -37,13 +31,13 @@ export function nativeKernels(
     name: 'native',
     multiplyGenerator: (group, scalars) =>
       run(`${group}.multiply-generator`, [scalars], (scalars.length / fieldBytes) * pointBytes[group]),
-    multiplyEach: (group, points, first, ratio) =>
-      run(`${group}.multiply-each`, [points, first, ratio], points.length),
+    multiplyEach: (group, points, first, ratio, index = 0) =>
+      run(`${group}.multiply-each`, [points, first, ratio, bytesOf(Uint32Array.of(index))], points.length),
     lagrange: (group, points) => run(`${group}.lagrange`, [points], points.length),
     sparseSums: (group, bases, { starts, rows, ids, coefficients }) =>
       run(
         `${group}.sparse-sums`,
-        [bases, bytesOf(starts), bytesOf(rows), bytesOf(ids), encodeScalars(coefficients)],
+        [bases, bytesOf(starts), bytesOf(rows), bytesOf(ids), scalarBytes(coefficients)],
         (starts.length - 1) * pointBytes[group],
       ),
     weightedSum: (group, points, scalars) =>
@@ -57,6 +51,8 @@ export function nativeKernels(
     toUncompressed: (group, points) => run(`${group}.to-uncompressed`, [points], points.length),
     toCompressed: (group, points) =>
       run(`${group}.to-compressed`, [points], (count(group, points) * pointBytes[group]) / 2),
+    invert: (scalar) => run('invert', [scalar], fieldBytes),
+    transform: (scalars) => run('transform', [scalars], scalars.length),
     keyScalars(r1cs, trapdoor) {
       const domainSize = domainSizeFor(r1cs);
       const counts = Uint32Array.of(
@@ -70,7 +66,7 @@ export function nativeKernels(
       );
       return run(
         'key-scalars',
-        [bytesOf(counts), ...lists, encodeScalars(r1cs.coefficients), trapdoor],
+        [bytesOf(counts), ...lists, scalarBytes(r1cs.coefficients), trapdoor],
         (3 * r1cs.wireCount + domainSize) * fieldBytes,
       );
     },

@@ -172,7 +172,7 @@ async function writeKey(
     checkVerifyingKey(verifyingKey, publicCount);
     // No ceremony: a zero circuit hash and no contribution.
     const contributions = new Uint8Array(64 + 4);
-    writeZkeyFile(zkeyPath, {
+    await writeZkeyFile(zkeyPath, {
       header,
       ic,
       coefficients: encodeCoefficients(r1cs),

@@ -13,7 +13,8 @@ import {
   UnsatisfiedWitness,
 } from './engine.js';
 import { memorySource } from './files/container.js';
-import { encodeWitness, publicSignalsOf } from './files/wtns.js';
+import { encodeWitness } from '../circuits/r1cs/file.js';
+import { publicSignalsOf } from './witness-signals.js';
 import { checkCoefficients, readZkey } from './files/zkey.js';
 import { checkVerifyingKey } from './key-check.js';
 import type { Proof, VerifyingKey } from './keys.js';

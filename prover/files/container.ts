@@ -6,7 +6,7 @@
  * Reading is strict: every section id known and present once, sizes inside the file, nothing after the last
  * section. A file that two readers could take apart differently is refused here.
  */
-import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { MalformedFile } from '../../circuits/errors.js';
 
 /** Random access to bytes, from a file or from memory. */
@@ -143,43 +143,89 @@ export interface SectionData {
   readonly pieces: Iterable<Uint8Array>;
 }
 
-/** Writes beside the target and renames, so that a reader never sees half a file. */
-export function writeContainerFile(
+/** Writes sections one after another, beside the target; `finish` renames, so that a reader never sees half a file. */
+export class ContainerWriter {
+  readonly #path: string;
+  readonly #partial: string;
+  readonly #descriptor: number;
+  #position = 0;
+  #sectionStart = 0;
+
+  constructor(path: string, magic: string, version: number, sectionCount: number) {
+    this.#path = path;
+    this.#partial = `${path}.${process.pid}.partial`;
+    this.#descriptor = openSync(this.#partial, 'w+', 0o644);
+    this.write(containerHead(magic, version, sectionCount));
+  }
+
+  begin(id: number): void {
+    this.#sectionStart = this.#position;
+    this.write(sectionHead(id, 0));
+  }
+
+  write(bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length;) {
+      const length = Math.min(bytes.length - done, maxReadBytes);
+      done += writeSync(this.#descriptor, bytes, done, length, this.#position + done);
+    }
+    this.#position += bytes.length;
+  }
+
+  /** Where the section's bytes lie. */
+  end(): Section {
+    const size = this.#position - this.#sectionStart - 12;
+    const head = new Uint8Array(8);
+    view(head).setBigUint64(0, BigInt(size), true);
+    writeSync(this.#descriptor, head, 0, 8, this.#sectionStart + 4);
+    return { offset: this.#sectionStart + 12, size };
+  }
+
+  readBack(offset: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    for (let done = 0; done < length;) {
+      done += readSync(this.#descriptor, bytes, done, Math.min(length - done, maxReadBytes), offset + done);
+    }
+    return bytes;
+  }
+
+  finish(): void {
+    fsyncSync(this.#descriptor);
+    closeSync(this.#descriptor);
+    renameSync(this.#partial, this.#path);
+  }
+
+  abandon(): void {
+    closeSync(this.#descriptor);
+    rmSync(this.#partial, { force: true });
+  }
+
+  /** Runs `fill` and finishes, or abandons the file when it throws. */
+  static async fill<T>(writer: ContainerWriter, fill: () => Promise<T>): Promise<T> {
+    try {
+      const result = await fill();
+      writer.finish();
+      return result;
+    } catch (error) {
+      writer.abandon();
+      throw error;
+    }
+  }
+}
+
+export async function writeContainerFile(
   path: string,
   magic: string,
   version: number,
   sections: readonly SectionData[],
-): void {
-  const partial = `${path}.${process.pid}.partial`;
-  const descriptor = openSync(partial, 'w');
-  try {
-    let position = 0;
-    const put = (bytes: Uint8Array): void => {
-      for (let done = 0; done < bytes.length;) {
-        done += writeSync(
-          descriptor,
-          bytes,
-          done,
-          Math.min(bytes.length - done, maxReadBytes),
-          position + done,
-        );
-      }
-      position += bytes.length;
-    };
-    put(containerHead(magic, version, sections.length));
+): Promise<void> {
+  const writer = new ContainerWriter(path, magic, version, sections.length);
+  await ContainerWriter.fill(writer, async () => {
     for (const { id, pieces } of sections) {
-      const start = position;
-      put(sectionHead(id, 0));
-      for (const piece of pieces) put(piece);
-      const head = sectionHead(id, position - start - 12);
-      writeSync(descriptor, head, 0, head.length, start);
+      writer.begin(id);
+      for (const piece of pieces) writer.write(piece);
+      writer.end();
     }
-    closeSync(descriptor);
-    renameSync(partial, path);
-  } catch (error) {
-    rmSync(partial, { force: true });
-    throw error;
-  }
+  });
 }
 
 /** The same bytes in memory. */

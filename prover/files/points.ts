@@ -32,6 +32,10 @@ export function writeLittleEndian(bytes: Uint8Array, offset: number, value: bigi
     view.setBigUint64(8 * i, (value >> BigInt(64 * i)) & 0xffff_ffff_ffff_ffffn, true);
 }
 
+/** value·2⁻²⁵⁶ for either modulus. */
+export const inverseMontgomery = (value: bigint, modulus: bigint): bigint =>
+  (value * (modulus === q ? inverseMontgomeryR : bn254.fields.Fr.inv(R % r))) % modulus;
+
 /** Out of Montgomery form. */
 export function readCoordinate(bytes: Uint8Array, offset: number): bigint {
   return (readLittleEndian(bytes, offset) * inverseMontgomeryR) % q;

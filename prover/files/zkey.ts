@@ -100,9 +100,9 @@ export function encodeZkeyHeader(header: ZkeyHeader): Uint8Array {
   return bytes;
 }
 
-export function writeZkeyFile(path: string, parts: ZkeyParts): void {
+export async function writeZkeyFile(path: string, parts: ZkeyParts): Promise<void> {
   const protocol = new Uint8Array([groth16, 0, 0, 0]);
-  writeContainerFile(path, magic, version, [
+  await writeContainerFile(path, magic, version, [
     { id: 1, pieces: [protocol] },
     { id: 2, pieces: [encodeZkeyHeader(parts.header)] },
     { id: 3, pieces: [parts.ic] },

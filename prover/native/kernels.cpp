@@ -79,13 +79,15 @@ void multiply_generator(const Call& call) {
   put(out, call);
 }
 
-// points, first, ratio → points
+// points, first, ratio, index of the first point (u32) → points: points[i] *= first·ratio^(index + i)
 template <class F>
 void multiply_progression_kernel(const Call& call) {
-  require(call.inputs.size() == 3, "inputs");
+  require(call.inputs.size() == 4, "inputs");
   auto points = copied<Affine<F>>(call.inputs[0]);
-  multiply_progression(points.data(), points.size(), scalar_of(call.inputs[1]), scalar_of(call.inputs[2]), call.threads,
-                       call.cancel);
+  const auto index = copied<uint32_t>(call.inputs[3]);
+  require(index.size() == 1, "one index");
+  const Fr ratio = scalar_of(call.inputs[2]), first = scalar_of(call.inputs[1]) * ratio.pow(uint64_t(index[0]));
+  multiply_progression(points.data(), points.size(), first, ratio, call.threads, call.cancel);
   put(points, call);
 }
 
@@ -227,6 +229,45 @@ void key_scalars_kernel(const Call& call) {
   std::memcpy(call.output, out.data(), call.output_size);
 }
 
+// scalar → 1/scalar, 0 for 0
+void invert(const Call& call) {
+  require(call.inputs.size() == 1 && call.inputs[0].size == 32 && call.output_size == 32, "one scalar");
+  const Limbs inverse = scalar_of(call.inputs[0]).inverse().canonical();
+  std::memcpy(call.output, &inverse, 32);
+}
+
+// f_k → Σ_k f_k·ω^(ik), a power of two of scalars; ω of domain.hpp. Radix 2, in order.
+void transform(const Call& call) {
+  require(call.inputs.size() == 1 && call.output_size == call.inputs[0].size, "as many scalars out as in");
+  const auto scalars = scalars_of(call.inputs[0]);
+  const size_t n = scalars.size();
+  unsigned log_size = 0;
+  while ((size_t(1) << log_size) < n) log_size++;
+  require(n == size_t(1) << log_size && log_size <= 27, "a power of two of scalars");
+  std::vector<Fr> values(n), powers(n / 2 + 1, Fr::one());
+  for (size_t i = 0; i < n; i++) {
+    size_t reversed = 0;
+    for (unsigned bit = 0; bit < log_size; bit++) reversed |= ((i >> bit) & 1) << (log_size - 1 - bit);
+    values[reversed] = Fr::from_canonical(scalars[i]);
+  }
+  const Fr root = root_of_unity(log_size);
+  for (size_t i = 1; i < powers.size(); i++) powers[i] = powers[i - 1] * root;
+  for (size_t half = 1; half < n; half *= 2) {
+    call.cancel.check();
+    for (size_t block = 0; block < n; block += 2 * half)
+      for (size_t k = 0; k < half; k++) {
+        Fr &low = values[block + k], &high = values[block + k + half];
+        const Fr turned = high * powers[k * (n / (2 * half))];
+        high = low - turned;
+        low += turned;
+      }
+  }
+  for (size_t i = 0; i < n; i++) {
+    const Limbs value = values[i].canonical();
+    std::memcpy(call.output + 32 * i, &value, 32);
+  }
+}
+
 struct Entry {
   const char* name;
   void (*run)(const Call&);
@@ -242,7 +283,8 @@ constexpr Entry table[] = {
     {"g1.first-foreign", first_foreign<Fq>},            {"g2.first-foreign", first_foreign<Fq2>},
     {"g1.to-uncompressed", to_uncompressed<Fq>},        {"g2.to-uncompressed", to_uncompressed<Fq2>},
     {"g1.to-compressed", to_compressed<Fq>},            {"g2.to-compressed", to_compressed<Fq2>},
-    {"key-scalars", key_scalars_kernel},
+    {"key-scalars", key_scalars_kernel},               {"invert", invert},
+    {"transform", transform},
 };
 
 }  // namespace

@@ -48,6 +48,7 @@ for (const backend of backends) {
       const count = points.length / size;
       const [first, ratio] = [encode(scalar()), encode(scalar())];
       await equal('multiplyEach', (k) => k.multiplyEach(group, points, first, ratio));
+      await equal('multiplyEach from 77', (k) => k.multiplyEach(group, points, first, ratio, 77));
       for (const edge of [0n, 1n, r - 1n]) {
         await equal(`multiplyEach by ${edge}`, (k) =>
           k.multiplyEach(group, points, encode(edge), encode(1n)),
@@ -102,6 +103,15 @@ for (const backend of backends) {
     );
     for (const [kernels, path] of files) await setupWith(r1cs, toxicWaste, path, { kernels });
     t.true(readFileSync(files[0][1]).equals(readFileSync(files[1][1])));
+  });
+
+  test(`${backend}: inverse and transform of scalars equal their twins`, async (t) => {
+    for (const s of [...edges, scalar()])
+      t.deepEqual(await native.invert(encode(s)), await typescriptKernels.invert(encode(s)));
+    for (const length of [1, 2, 4, 64]) {
+      const scalars = encode(...Array.from({ length }, scalar));
+      t.deepEqual(await native.transform(scalars), await typescriptKernels.transform(scalars));
+    }
   });
 
   test(`${backend}: buffers that do not fit are refused`, async (t) => {

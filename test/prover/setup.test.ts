@@ -9,7 +9,7 @@ import { checkVerifyingKey, UnsafeVerifyingKey } from '../../prover/key-check.js
 import type { G2Point, VerifyingKey } from '../../prover/keys.js';
 import { checkCircuit, setupDevelopment, UnsoundCircuit } from '../../prover/setup.js';
 import { snarkjsEngine } from '../../prover/snarkjs-engine.js';
-import { encodeWitness } from '../../prover/files/wtns.js';
+import { encodeWitness } from '../../circuits/r1cs/file.js';
 import { bitCircuit, r1csOf } from '../support/bit-circuit.js';
 import { random } from '../support/random.js';
 
