@@ -47,6 +47,12 @@ check: build ## types, lint, format
 format: install ## write prettier's format
 	@node_modules/.bin/prettier --write --log-level warn '**/*.ts'
 
+demo: build ## a handwritten digit: answer, proof, settlement, receipt, four forgeries refused
+	@VERINFER_DATA=$${VERINFER_DATA:-.data/demo} VERINFER_MODELS=$${VERINFER_MODELS:-.data/models} node dist/service/cli.js demo
+
+start: build ## the service, until Ctrl-C
+	@VERINFER_DATA=$${VERINFER_DATA:-.data/service} VERINFER_MODELS=$${VERINFER_MODELS:-.data/models} exec node dist/service/cli.js serve
+
 test: build ## all fast tests
 	@node dist/test/run.js fast
 

@@ -5,6 +5,7 @@ import { Problem } from './errors.js';
 import { readTensor, type TensorBody, type TensorValues, joinTensors } from './inference/tensors.js';
 import type { OutputTensor } from './inference/session.js';
 import type { LoadedModels } from './loaded-models.js';
+import type { ProvenTensor } from './proving/protocol.js';
 import type { ModelDescription } from './model-description.js';
 import type { Caller } from './operation.js';
 import type { InferenceRequest } from './schemas.js';
@@ -180,7 +181,10 @@ export function readInputs(
 const badInput = (field: string, expected: string, got: string): Problem =>
   new Problem('invalid-input', `${field} must be ${expected}, got ${got}`, [{ field, expected, got }]);
 
-function outputJson(model: ModelDescription, tensor: OutputTensor): object {
+export function outputJson(
+  model: ModelDescription,
+  tensor: OutputTensor,
+): ProvenTensor & { readonly proven: boolean } {
   const spec = model.outputs.find(({ name }) => name === tensor.name);
   const shape = [...tensor.shape].map(Number);
   return {

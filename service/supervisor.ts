@@ -49,12 +49,15 @@ export interface SupervisorOptions {
     readonly chain: DevelopmentChain | null;
   }) => Promise<void>;
   readonly parts?: readonly PartName[];
+  /** File descriptor for the children's output; default: ours. */
+  readonly output?: number;
 }
 
 export async function startService({
   config,
   log,
   prepare,
+  output,
   parts = ['prover', 'settler', 'api'],
 }: SupervisorOptions): Promise<Service> {
   await mkdir(config.dataFolder, { recursive: true, mode: 0o711 });
@@ -92,7 +95,7 @@ export async function startService({
       await Promise.all([...children.values()].map((child) => child.stop()));
     });
     const starting = parts.map(async (name) => {
-      const child = new Child(name, environment, pool, log, config.leaseMs);
+      const child = new Child(name, environment, pool, log, config.leaseMs, output ?? 'inherit');
       children.set(name, child);
       return child.up;
     });
@@ -128,6 +131,7 @@ class Child {
     private readonly pool: Pool,
     private readonly log: Logger,
     private readonly leaseMs: number,
+    private readonly output: number | 'inherit',
   ) {
     let tell: (news: Record<string, unknown>) => void = () => undefined;
     let refuse: (error: Error) => void = () => undefined;
@@ -152,7 +156,7 @@ class Child {
       const started = Date.now();
       const child = fork(fileURLToPath(new URL(entries[this.name], import.meta.url)), [], {
         env: { ...this.environment, VERINFER_HOST_ID: hostId, ...(port ? { VERINFER_PORT: port } : {}) },
-        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        stdio: ['ignore', this.output, this.output, 'ipc'],
       });
       this.process = child;
       let wasUp = false;

@@ -12,7 +12,7 @@ if (!process.send || !threadModule)
   throw new Error('prover process: is started by the prover host, not by hand');
 
 // Answers go before proofs on a full machine.
-setPriority(10);
+setPriority(5);
 
 const pool = new Piscina({
   filename: threadModule,

@@ -26,7 +26,7 @@ export interface ProveJob {
   readonly engine: 'auto' | 'native' | 'snarkjs';
   readonly selfTest: 'pass' | 'fail';
   readonly runtimeVersion: string;
-  /** Threads inside this proof. */
+  /** Threads inside this proof; 0: as many as the engine likes. */
   readonly threads: number;
 }
 

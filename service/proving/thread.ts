@@ -51,7 +51,7 @@ function load({
   return prover;
 }
 
-async function prove(
+export async function prove(
   job: ProveJob,
   prover: LoadedProver,
   onStage: (stage: string, wallMs: number) => void,
@@ -87,7 +87,7 @@ async function prove(
   if (difference) return { kind: 'refused', code: 'answer-mismatch', detail: difference };
   timed('witness', started);
   const proving = performance.now();
-  const proof = await key.prove(witness, { threads: job.threads, onStage });
+  const proof = await key.prove(witness, { ...(job.threads > 0 ? { threads: job.threads } : {}), onStage });
   timed('prove', proving);
   const sealing = performance.now();
   const receipt = await buildReceipt({

@@ -1,0 +1,32 @@
+#!/usr/bin/env node
+/** `verinfer`: every verb calls the functions that the service calls. */
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import pc from 'picocolors';
+import { register as compile } from './cli/compile.js';
+import { register as doctor } from './cli/doctor.js';
+import { register as gc } from './cli/gc.js';
+import { register as keys } from './cli/keys.js';
+import { register as prove } from './cli/prove.js';
+import { register as serve } from './cli/serve.js';
+import { register as setup } from './cli/setup.js';
+import { register as verify } from './cli/verify.js';
+import { register as demo } from './demo.js';
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+const program = new Command('verinfer')
+  .description('Run a quantized ONNX model; get the answer and a proof anyone can check.')
+  .version(version)
+  .showHelpAfterError();
+for (const verb of [compile, setup, prove, verify, serve, doctor, keys, gc, demo]) verb(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`${pc.red('verinfer:')} ${error instanceof Error ? error.message : String(error)}\n`);
+  if (process.env['VERINFER_LOG'] === 'debug') console.error(error);
+  process.exitCode = 1;
+}
