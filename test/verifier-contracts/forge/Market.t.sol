@@ -71,7 +71,7 @@ contract MarketTest is World {
     function testFuzz_request_refuses_impossible_terms(uint256 kind, uint256 raw) public {
         IInferenceMarket.Terms memory terms = termsOf(requester, raw);
         kind %= 8;
-        if (kind == 0) terms.deadline = uint64(block.timestamp - 1 - raw % 1e9);
+        if (kind == 0) terms.deadline = uint64(START - 1 - raw % 1e9);
         if (kind == 1) terms.inputSignalCount = 0;
         if (kind == 2) terms.inputDigest = 0;
         if (kind == 3) terms.minSetupClass = raw % 2 == 0 ? 0 : uint8(3 + raw % 253);
@@ -124,7 +124,7 @@ contract MarketTest is World {
         open(terms);
         path %= 3;
         if (path > 0) lockAs(path == 1 ? operator : rival, terms);
-        if (path == 2) vm.warp(block.timestamp + 1 hours + 10 minutes + 1);
+        if (path == 2) vm.warp(START + 1 hours + 10 minutes + 1);
         IInferenceMarket.Fulfilment memory work = fulfilment(terms, operator, payee, output >> 8);
         IInferenceMarket.Fulfilment memory stolen = fulfilment(terms, operator, payee, output >> 8);
         stolen.payee = thief;
@@ -186,7 +186,7 @@ contract MarketTest is World {
     function testFuzz_fulfil_boundaries(uint256 moment, uint256 who) public {
         IInferenceMarket.Terms memory terms = termsOf(requester, 1);
         open(terms);
-        uint256 start = block.timestamp;
+        uint256 start = START;
         lockAs(operator, terms);
         uint256 lockEnd = start + terms.lockSeconds;
         uint256[11] memory moments = [
@@ -257,11 +257,11 @@ contract MarketTest is World {
                 IInferenceMarket.TooEarly.selector,
                 "refunded at once"
             );
-            vm.warp(block.timestamp + bound(wait, 0, 10 minutes));
+            vm.warp(START + bound(wait, 0, 10 minutes));
         }
         if (trick == 1) {
             lockAs(rival, terms); // the requester's other self
-            vm.warp(block.timestamp + bound(wait, 0, 59));
+            vm.warp(START + bound(wait, 0, 59));
         }
         market.fulfil(work);
         assertEq(market.claimable(payee), terms.feeWei, "the fee");
@@ -285,7 +285,7 @@ contract MarketTest is World {
             IInferenceMarket.WrongStatus.selector,
             "while locked"
         );
-        vm.warp(block.timestamp + 1 hours + 601);
+        vm.warp(START + 1 hours + 601);
         vm.prank(requester);
         market.cancel(terms);
         assertTrue(statusOf(id) == IInferenceMarket.Status.Cancelling, "cancelling after the lock lapsed");
@@ -295,7 +295,7 @@ contract MarketTest is World {
     function testFuzz_refund_returns_the_fee_to_the_requester(address sender, uint256 moment, bool cancelling) public {
         IInferenceMarket.Terms memory terms = termsOf(requester, 1);
         bytes32 id = open(terms);
-        uint256 start = block.timestamp;
+        uint256 start = START;
         if (cancelling) {
             vm.prank(requester);
             market.cancel(terms);
@@ -324,9 +324,9 @@ contract MarketTest is World {
     function testFuzz_lock_and_vanish_is_slashed_once(uint256 wait, uint256 way) public {
         IInferenceMarket.Terms memory terms = termsOf(requester, 1);
         open(terms);
-        uint256 end = block.timestamp + terms.lockSeconds;
+        uint256 end = START + terms.lockSeconds;
         lockAs(operator, terms);
-        vm.warp(bound(wait, block.timestamp, end + 600));
+        vm.warp(bound(wait, START, end + 600));
         assertReason(
             reasonOf(address(market), abi.encodeCall(market.lapse, (terms))),
             IInferenceMarket.LockStillAlive.selector,
@@ -379,7 +379,7 @@ contract MarketTest is World {
         assertTrue(!ok, "accepted");
         assertTrue(keccak256(abi.encode(market.stateOf(id))) == before, "the state moved");
         assertEq(market.claimable(requester) + market.claimable(operator) + market.claimable(payee), 0, "money moved");
-        vm.warp(block.timestamp + 2 minutes);
+        vm.warp(START + 2 minutes);
         market.fulfil(fulfilment(terms, operator, payee, 5));
         assertEq(market.claimable(operator), locked ? terms.lockCollateralWei : 0, "collateral");
     }
@@ -397,12 +397,11 @@ contract MarketTest is World {
         IInferenceMarket.Fulfilment memory work = fulfilment(terms, operator, payee, 5);
         freeze();
         assertReason(_fulfilRefused(work), IModelRegistry.FrozenModel.selector, "paid under a frozen model");
-        vm.warp(block.timestamp + bound(wait, 0, 30 days));
+        vm.warp(START + bound(wait, 0, 30 days));
         market.refund(terms);
         assertEq(market.claimable(requester), terms.feeWei, "the fee");
         assertEq(market.claimable(operator), locked ? terms.lockCollateralWei : 0, "the collateral");
-        vm.deal(requester, 10 ether);
-        terms.nonce = 2;
+        (terms.nonce, terms.deadline) = (2, uint64(START + 365 days));
         assertReason(_requestRefused(terms), IModelRegistry.FrozenModel.selector, "a new request");
     }
 
@@ -503,7 +502,7 @@ contract MarketTest is World {
                 --left;
             }
         }
-        vm.warp(block.timestamp + 61);
+        vm.warp(START + 61);
         if (left == 0) {
             assertReason(
                 reasonOf(address(market), abi.encodeCall(market.fulfilBatch, (all))),

@@ -269,7 +269,7 @@ contract RegistryTest is World {
         assertReason(
             reasonOf(
                 address(settlement),
-                abi.encodeCall(settlement.settle, (proven(address(1), 1, address(2), address(3), block.timestamp, 4)))
+                abi.encodeCall(settlement.settle, (proven(address(1), 1, address(2), address(3), START, 4)))
             ),
             ProofGate.VerifierCodeChanged.selector,
             "settlement"

@@ -16,24 +16,24 @@ contract SettlementTest is World {
     function testFuzz_settle_once_by_anyone(address requester, uint256 nonce, address operator, address payee, address sender)
         public
     {
-        ISettlement.Inference memory inference = proven(requester, nonce, operator, payee, block.timestamp, 7);
+        ISettlement.Inference memory inference = proven(requester, nonce, operator, payee, START, 7);
         assertTrue(!settlement.isSettled(requester, nonce), "settled before");
         vm.prank(sender);
         bytes32 requestId = settlement.settle(inference);
-        assertTrue(requestId == settlement.requestIdOf(requester, nonce, modelId, block.timestamp), "request id");
+        assertTrue(requestId == settlement.requestIdOf(requester, nonce, modelId, START), "request id");
         assertTrue(settlement.isSettled(requester, nonce), "settled");
         unchecked {
             assertTrue(!settlement.isSettled(requester, nonce + 1), "its neighbour");
         }
         assertReason(_refused(inference), ISettlement.AlreadySettled.selector, "settled twice");
-        inference = proven(requester, nonce, operator, payee, block.timestamp + 1, 8);
+        inference = proven(requester, nonce, operator, payee, START + 1, 8);
         assertReason(_refused(inference), ISettlement.AlreadySettled.selector, "the nonce with other terms");
     }
 
     /// M01, M02: every bound value is bound.
     function testFuzz_settle_binds_every_value(uint256 field, uint256 other, uint256 output) public {
         ISettlement.Inference memory inference =
-            proven(human(1), 1, human(2), human(3), block.timestamp + 100, output >> 8);
+            proven(human(1), 1, human(2), human(3), START + 100, output >> 8);
         address stranger = address(uint160(uint256(keccak256(abi.encode(other)))));
         field %= 7;
         if (field == 0) inference.operator = stranger;
@@ -50,7 +50,7 @@ contract SettlementTest is World {
     /// M02: another chain, another settlement contract, another model with the same key.
     function testFuzz_settle_binds_chain_contract_and_model(uint64 chainId, uint256 manifest) public {
         vm.assume(chainId != 31337);
-        ISettlement.Inference memory inference = proven(human(1), 1, human(2), human(3), block.timestamp, 7);
+        ISettlement.Inference memory inference = proven(human(1), 1, human(2), human(3), START, 7);
         Settlement twin = new Settlement(registry);
         assertReason(
             reasonOf(address(twin), abi.encodeCall(twin.settle, (inference))),
@@ -59,7 +59,7 @@ contract SettlementTest is World {
         );
         IModelRegistry.Identity memory identity = Toxic.identity(SEED, SIGNALS);
         identity.manifestDigest = keccak256(abi.encode(manifest));
-        ISettlement.Inference memory moved = proven(human(1), 1, human(2), human(3), block.timestamp, 7);
+        ISettlement.Inference memory moved = proven(human(1), 1, human(2), human(3), START, 7);
         moved.modelId = registry.registerModel(identity, Toxic.keyBytes(SEED, SIGNALS));
         assertReason(_refused(moved), IGroth16Verifier.ProofRejected.selector, "another model, same key");
         vm.chainId(chainId);
@@ -70,7 +70,7 @@ contract SettlementTest is World {
 
     /// M04: the deadline is the last second.
     function testFuzz_settle_until_the_deadline(uint32 ahead, uint32 late) public {
-        uint256 deadline = block.timestamp + ahead;
+        uint256 deadline = START + ahead;
         ISettlement.Inference memory inference = proven(human(1), 1, human(2), human(3), deadline, 7);
         vm.warp(deadline + 1 + late);
         assertReason(_refused(inference), ISettlement.DeadlinePassed.selector, "after the deadline");
@@ -80,11 +80,11 @@ contract SettlementTest is World {
 
     /// P07 on chain: the same statement in another proof is the same settlement.
     function testFuzz_settle_counts_a_rerandomized_proof_once(uint256 a, uint256 b) public {
-        ISettlement.Inference memory inference = proven(human(1), 1, human(2), human(3), block.timestamp, 7);
+        ISettlement.Inference memory inference = proven(human(1), 1, human(2), human(3), START, 7);
         settlement.settle(inference);
-        bytes32 requestId = settlement.requestIdOf(human(1), 1, modelId, block.timestamp);
+        bytes32 requestId = settlement.requestIdOf(human(1), 1, modelId, START);
         uint256 context =
-            contextOf(address(settlement), requestId, modelId, vkHash, human(2), human(3), block.timestamp);
+            contextOf(address(settlement), requestId, modelId, vkHash, human(2), human(3), START);
         inference.proof =
             Toxic.prove(SEED, statement(context, INPUT, 7), bound(a, 1, Toxic.R - 1), bound(b, 1, 8));
         assertReason(_refused(inference), ISettlement.AlreadySettled.selector, "a re-randomized twin");
@@ -99,7 +99,7 @@ contract SettlementTest is World {
                 settlement.settle(all[i]);
                 --left;
             } else if (late >> i & 1 == 1) {
-                all[i].deadline = block.timestamp - 1; // out of time, and not even proved for it
+                all[i].deadline = START - 1; // out of time, and not even proved for it
                 --left;
             }
         }
@@ -181,7 +181,7 @@ contract SettlementTest is World {
     /// M16: nothing off chain is signed for a contract of ours: a request is a transaction, a settlement is a proof.
     /// S03: no gas limit makes a valid settlement look like an invalid one.
     function testFuzz_settle_never_judges_without_gas(uint256 gasLimit) public {
-        ISettlement.Inference memory inference = proven(human(1), 1, human(2), human(3), block.timestamp, 7);
+        ISettlement.Inference memory inference = proven(human(1), 1, human(2), human(3), START, 7);
         gasLimit = bound(gasLimit, 0, 500_000);
         (bool ok, bytes memory returned) =
             address(settlement).call{gas: gasLimit}(abi.encodeCall(settlement.settle, (inference)));
@@ -194,14 +194,14 @@ contract SettlementTest is World {
     }
 
     function testFuzz_settle_refuses_a_frozen_model(uint256 output) public {
-        ISettlement.Inference memory inference = proven(human(1), 1, human(2), human(3), block.timestamp, output >> 8);
+        ISettlement.Inference memory inference = proven(human(1), 1, human(2), human(3), START, output >> 8);
         freeze();
         assertReason(_refused(inference), IModelRegistry.FrozenModel.selector, "frozen");
     }
 
     function testFuzz_settle_refuses_another_count_of_signals(uint8 count) public {
         vm.assume(count != 2);
-        ISettlement.Inference memory inference = proven(human(1), 1, human(2), human(3), block.timestamp, 7);
+        ISettlement.Inference memory inference = proven(human(1), 1, human(2), human(3), START, 7);
         inference.signals = new uint256[](count);
         assertReason(_refused(inference), IGroth16Verifier.SignalCountMismatch.selector, "count");
     }
@@ -213,7 +213,7 @@ contract SettlementTest is World {
     function _batch(uint256 count, uint256 lane) private view returns (ISettlement.Inference[] memory all) {
         all = new ISettlement.Inference[](count);
         for (uint256 i = 0; i < count; ++i) {
-            all[i] = proven(human(1), lane << 8 | i, human(2), human(3), block.timestamp + 1, 100 + i);
+            all[i] = proven(human(1), lane << 8 | i, human(2), human(3), START + 1, 100 + i);
         }
     }
 

@@ -1,0 +1,60 @@
+/** forge as a test runner: runs the .t.sol files once and says how each function ended. */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface ForgeOutcome {
+  readonly passed: boolean;
+  /** The reason and counterexample of a failure. */
+  readonly reason: string;
+  readonly runs: number;
+  readonly calls: number;
+}
+
+interface ForgeJson {
+  [suite: string]: {
+    test_results: Record<
+      string,
+      { status: string; reason: string | null; counterexample: unknown; kind: ForgeKind }
+    >;
+  };
+}
+
+interface ForgeKind {
+  readonly Fuzz?: { readonly runs: number };
+  readonly Invariant?: { readonly runs: number; readonly calls: number };
+}
+
+/** Outcomes by function name, without arguments. */
+export async function runForge(
+  profile: 'default' | 'slow',
+  args: readonly string[] = [],
+): Promise<Map<string, ForgeOutcome>> {
+  const binary = join('node_modules', '@foundry-rs', 'forge-linux-amd64', 'bin', 'forge');
+  if (!existsSync(binary)) throw new Error(`forge: ${binary} must be installed, got nothing`);
+  const env = {
+    ...process.env,
+    FOUNDRY_CONFIG: 'verifier-contracts/foundry.toml',
+    FOUNDRY_PROFILE: profile,
+    FOUNDRY_DISABLE_NIGHTLY_WARNING: '1',
+  };
+  const text = await new Promise<string>((resolve, reject) => {
+    execFile(binary, ['test', '--json', ...args], { env, maxBuffer: 1 << 28 }, (error, stdout, stderr) => {
+      // A failing test ends forge with 1 and a report; anything else has no report.
+      if (stdout.trimStart().startsWith('{')) resolve(stdout);
+      else reject(new Error(`forge: ${error?.message ?? 'no report'}\n${stderr}\n${stdout}`));
+    });
+  });
+  const outcomes = new Map<string, ForgeOutcome>();
+  for (const { test_results } of Object.values(JSON.parse(text) as ForgeJson)) {
+    for (const [signature, { status, reason, counterexample, kind }] of Object.entries(test_results)) {
+      outcomes.set(signature.replace(/\(.*/, ''), {
+        passed: status === 'Success',
+        reason: `${reason ?? ''} ${JSON.stringify(counterexample ?? '')}`,
+        runs: kind.Fuzz?.runs ?? kind.Invariant?.runs ?? 1,
+        calls: kind.Invariant?.calls ?? 0,
+      });
+    }
+  }
+  return outcomes;
+}
