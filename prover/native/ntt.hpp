@@ -104,6 +104,9 @@ inline void forward_block(Fr* a, size_t m, const Fr* twiddles) {
   forward_pass(a, m, twiddles, 0, m / 4);
 }
 
+// n times the coefficients, bit-reversed, from values on the domain; in place.
+inline void inverse_transform(Fr* a, size_t n, const Twiddles& t) { inverse_block(a, n, t.inverse.data()); }
+
 inline void extend_block(Fr* a, size_t m, const Twiddles& t) {
   if (m <= 4096) {  // 128 KiB
     inverse_block(a, m, t.inverse.data());
