@@ -2,6 +2,7 @@
 import { mkdirSync, openSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { randomInt } from 'node:crypto';
 import type { Command } from 'commander';
 import { JsonRpcProvider } from 'ethers';
 import pc from 'picocolors';
@@ -55,6 +56,8 @@ async function run({ model: name }: { model: string }): Promise<void> {
   const interrupted = (): void => void stop().then(() => process.exit(130));
   process.once('SIGINT', interrupted);
   process.once('SIGTERM', interrupted);
+  // A reader such as `head` may leave before the story ends.
+  process.stdout.on('error', () => void stop().then(() => process.exit(1)));
 
   say(pc.bold('verinfer: run a model, get the answer and a proof anyone can check'));
   say('');
@@ -107,7 +110,7 @@ async function run({ model: name }: { model: string }): Promise<void> {
     samples: { label: number; x: number[] }[];
     shape: number[];
   };
-  const digit = samples[Math.floor(Math.random() * samples.length)]!;
+  const digit = samples[randomInt(samples.length)]!;
   const otherDigit = samples.find(({ label }) => label !== digit.label)!;
   say('');
   say(drawing(digit.x, shape.at(-1)!));

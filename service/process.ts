@@ -38,9 +38,10 @@ export async function runProcess(
     if (ending) return;
     ending = true;
     log.info({ why }, 'stopping');
+    if (!part) process.exit(0);
     // Whatever hangs in an orderly end must not keep the process.
     setTimeout(() => process.exit(1), 30_000).unref();
-    await part?.stop().catch((error: unknown) => log.error({ err: error }, 'did not stop in order'));
+    await part.stop().catch((error: unknown) => log.error({ err: error }, 'did not stop in order'));
     await pool.end().catch(() => undefined);
     process.exit(0);
   };

@@ -60,8 +60,7 @@ async function run(path: string, options: Options): Promise<void> {
   );
   process.exitCode = verdict.valid ? 0 : 1;
   if (options.json) {
-    const { receipt: _receipt, ...rest } = verdict;
-    process.stdout.write(`${JSON.stringify(rest)}\n`);
+    process.stdout.write(`${JSON.stringify({ ...verdict, receipt: undefined })}\n`);
     return;
   }
   for (const { status, claim, detail } of verdict.checks) {

@@ -32,7 +32,7 @@ export default async function run({
   const { job } = task;
   const view = new DataView(job.tensors.buffer, job.tensors.byteOffset);
   await misbehave(Math.round(view.getFloat32(0, true)));
-  await sleep(5 + Math.random() * 20);
+  await sleep(15);
   port.postMessage({ stage: 'witness', wallMs: 1 });
   if (Math.round(view.getFloat32(0, true)) === mischief.mismatch)
     return { kind: 'refused', code: 'answer-mismatch', detail: 'output "y" element 0: must be 1, got 2' };

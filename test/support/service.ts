@@ -18,6 +18,10 @@ import { addModel } from '../../service/store/models.js';
 import { migrate } from '../../service/store/migrations.js';
 import { openPool } from '../../service/store/pool.js';
 
+/** A parsed body; tests read into it without ceremony. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type Json = any;
+
 export const fakeThread = fileURLToPath(new URL('./fake-thread.js', import.meta.url));
 
 export async function temporaryFolder(): Promise<string> {
@@ -157,7 +161,7 @@ export async function call(
   url: string,
   path: string,
   options: { method?: string; body?: unknown; headers?: Record<string, string>; raw?: string } = {},
-): Promise<{ status: number; body: any; headers: Headers }> {
+): Promise<{ status: number; body: Json; headers: Headers }> {
   const body = options.raw ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
   const response = await fetch(url + path, {
     method: options.method ?? (body === undefined ? 'GET' : 'POST'),
@@ -180,7 +184,7 @@ export async function untilOver(
   id: string,
   timeoutMs = 30_000,
   headers: Record<string, string> = {},
-): Promise<any> {
+): Promise<Json> {
   const end = Date.now() + timeoutMs;
   for (;;) {
     const { body } = await call(url, `/v1/inferences/${id}`, { headers });
