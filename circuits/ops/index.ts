@@ -4,25 +4,44 @@ import { qGemm } from './q-gemm.js';
 import { qLinearConv } from './q-linear-conv.js';
 import { qLinearMatMul } from './q-linear-mat-mul.js';
 import { relu } from './relu.js';
-import { concat, gather, slice, transpose } from './wiring.js';
-import { flatten, identity, reshape, squeeze, unsqueeze } from './reshape.js';
+import { cast } from './cast.js';
+import { clip, maximum, minimum } from './extremum.js';
+import { gather } from './gather.js';
+import { rescale } from './rescale.js';
+import * as wiring from './wiring.js';
 
 /** Every operator of the executed graph that a circuit can carry. */
 export const OPS: readonly Op[] = [
   qLinearConv,
   qLinearMatMul,
   qGemm,
+  rescale,
   relu,
+  clip,
+  maximum,
+  minimum,
   maxPool,
-  reshape,
-  flatten,
-  squeeze,
-  unsqueeze,
-  identity,
-  transpose,
-  slice,
-  concat,
   gather,
+  cast,
+  wiring.reshape,
+  wiring.flatten,
+  wiring.squeeze,
+  wiring.unsqueeze,
+  wiring.identity,
+  wiring.transpose,
+  wiring.slice,
+  wiring.split,
+  wiring.concat,
+  wiring.pad,
+  wiring.expand,
+  wiring.tile,
+  wiring.resize,
+  wiring.depthToSpace,
+  wiring.spaceToDepth,
+  wiring.gatherElements,
+  wiring.gatherNd,
+  wiring.scatterElements,
+  wiring.scatterNd,
 ];
 
 const byName = new Map(OPS.map((op) => [`${op.domain}:${op.type}`, op]));

@@ -1,6 +1,6 @@
 /**
- * Operators that only move elements: Transpose, Slice, Concat, Gather by constant indices. Which element goes where is
- * said once, by the index maps of circuits/onnx/wiring.ts; here the same map moves integers and combinations of wires.
+ * Operators that only move elements. Which element goes where is said once, by the index maps of
+ * circuits/onnx/wiring.ts; here the same maps move integers and combinations of wires, at no cost.
  */
 import { AffineWriter, gathered, type AffineTensor } from '../affine.js';
 import { wiringOf, type Wiring } from '../onnx/wiring.js';
@@ -11,10 +11,13 @@ import { defineOp, type NodeView, type Op } from './op.js';
 /** Opset of the executed graph, which is written in one form only. */
 const EXECUTED_OPSET = 17;
 
-interface Moves {
+interface Move {
   readonly wiring: Wiring;
   readonly map: Int32Array;
 }
+
+/** One move an output. */
+type Moves = readonly Move[];
 
 function wiringOp(type: string, supports: string): Op {
   return defineOp<Moves>({
@@ -22,23 +25,24 @@ function wiringOp(type: string, supports: string): Op {
     domain: '',
     supports,
     attributes: (view) => movesOf(view),
-    operands: ({ wiring }) => wiring.sources,
-    shape: ({ wiring }, [x]) => [{ dtype: x.dtype, shape: wiring.shape }],
-    reference: ({ map }, inputs, [type]) => [{ ...type, data: moveIntegers(map, inputs) }],
+    operands: ([{ wiring }]) => wiring.sources,
+    shape: (moves, [x]) => moves.map(({ wiring }) => ({ dtype: x.dtype, shape: wiring.shape })),
+    reference: (moves, inputs, types) =>
+      moves.map((move, k) => ({ ...types[k], data: moveIntegers(move, inputs) })),
 
-    constrain({ circuit, label, types, isOnlyReader }, { map }, inputs) {
-      const [type] = types;
+    constrain({ circuit, label, types, isOnlyReader }, moves, inputs) {
       const [x] = inputs;
       const { pending } = x;
       // A rounding put off stays put off, unless it would then be done twice.
-      if (inputs.length === 1 && pending && x.isPending && isOnlyReader(0) && isInjective(map)) {
-        const moved = { ...pending, accumulator: gathered(pending.accumulator, type.shape, map) };
-        return [
-          Quantized.pending(type, label, { ...moved, rescalingOf: (i) => pending.rescalingOf(map[i]) }),
-        ];
+      const whole = moves.length === 1 && inputs.length === 1 && isInjective(moves[0].map);
+      if (whole && pending && x.isPending && isOnlyReader(0)) {
+        const [{ map }] = moves;
+        const accumulator = gathered(pending.accumulator, types[0].shape, map);
+        const rescalingOf = (i: number) => pending.rescalingOf(map[i]);
+        return [Quantized.pending(types[0], label, { ...pending, accumulator, rescalingOf })];
       }
       const values = inputs.map((input) => input.force(circuit));
-      return [Quantized.of(type, moveCombinations(map, values, type.shape))];
+      return moves.map((move, k) => Quantized.of(types[k], moveCombinations(move, values, types[k].shape)));
     },
   });
 }
@@ -51,13 +55,12 @@ function movesOf(view: NodeView): Moves {
     constant: (i) => view.operands[i]?.constant,
   });
   if (!wirings) return view.refuse('indices', 'constant', 'a computed tensor');
-  const [wiring] = wirings;
-  return { wiring, map: wiring.map() };
+  return wirings.map((wiring) => ({ wiring, map: wiring.map() }));
 }
 
-function moveIntegers(map: Int32Array, inputs: readonly IntTensor[]): Int32Array {
+function moveIntegers({ map, wiring }: Move, inputs: readonly IntTensor[]): Int32Array {
   const all = inputs.length === 1 ? inputs[0].data : joined(inputs);
-  return map.map((from) => all[from]);
+  return map.map((from) => (from < 0 ? (wiring.fill ?? 0) : all[from]));
 }
 
 function joined(inputs: readonly IntTensor[]): Int32Array {
@@ -71,12 +74,18 @@ function joined(inputs: readonly IntTensor[]): Int32Array {
 }
 
 function moveCombinations(
-  map: Int32Array,
+  { map, wiring }: Move,
   inputs: readonly AffineTensor[],
   shape: readonly number[],
 ): AffineTensor {
+  if (inputs.length === 1) return gathered(inputs[0], shape, map, wiring.fill ?? 0);
   const writer = new AffineWriter();
+  const fill = wiring.fill ?? 0;
   for (let from of map) {
+    if (from < 0) {
+      writer.end(fill, fill, fill);
+      continue;
+    }
     let k = 0;
     while (from >= inputs[k].constants.length) from -= inputs[k++].constants.length;
     writer.copy(inputs[k], from);
@@ -84,11 +93,28 @@ function moveCombinations(
   return writer.finish(shape);
 }
 
+/** Each source at most once, and nothing filled in. */
 function isInjective(map: Int32Array): boolean {
-  return new Set(map).size === map.length;
+  return !map.includes(-1) && new Set(map).size === map.length;
 }
 
+export const reshape = wiringOp('Reshape', 'constant shape');
+export const flatten = wiringOp('Flatten', 'any axis');
+export const squeeze = wiringOp('Squeeze', 'constant axes');
+export const unsqueeze = wiringOp('Unsqueeze', 'constant axes');
+export const identity = wiringOp('Identity', 'any integer tensor');
 export const transpose = wiringOp('Transpose', 'any permutation');
 export const slice = wiringOp('Slice', 'constant starts, ends, axes, steps');
 export const concat = wiringOp('Concat', 'any axis; operands of one scale and zero point');
 export const gather = wiringOp('Gather', 'constant indices');
+export const split = wiringOp('Split', 'constant sizes');
+export const pad = wiringOp('Pad', 'constant pads and value');
+export const expand = wiringOp('Expand', 'constant shape');
+export const tile = wiringOp('Tile', 'constant repeats');
+export const resize = wiringOp('Resize', 'nearest neighbour, constant sizes or scales');
+export const depthToSpace = wiringOp('DepthToSpace', 'any block size');
+export const spaceToDepth = wiringOp('SpaceToDepth', 'any block size');
+export const gatherElements = wiringOp('GatherElements', 'constant indices');
+export const gatherNd = wiringOp('GatherND', 'constant indices');
+export const scatterElements = wiringOp('ScatterElements', 'constant indices');
+export const scatterNd = wiringOp('ScatterND', 'constant indices');

@@ -3,6 +3,7 @@ import type { Requantize } from '../../circuits/gadgets/division-plan.js';
 import * as isZero from '../../circuits/gadgets/is-zero.js';
 import * as max from '../../circuits/gadgets/max.js';
 import { rangeCheck } from '../../circuits/gadgets/range.js';
+import * as table from '../../circuits/gadgets/table.js';
 import * as requantize from '../../circuits/gadgets/requantize.js';
 import { wiresAsTensor } from '../../circuits/affine.js';
 import type { GadgetCase } from './gadget-circuit.js';
@@ -34,6 +35,27 @@ function rangeCase(name: string, lo: number, size: number): GadgetCase {
   };
 }
 
+function tableCase(name: string, lo: number, entries: readonly number[]): GadgetCase {
+  return {
+    name,
+    inputs: [{ lo, hi: lo + entries.length - 1, count: 1 }],
+    constrain: (circuit, [x]) => table.constrain(circuit, x, lo, entries),
+    reference: ([x]) => {
+      // A table whose size is no power of two repeats its last entry up to one; its operand's bounds keep x below.
+      const size = 2 ** Math.ceil(Math.log2(entries.length));
+      if (x < lo || x >= lo + size) return undefined;
+      return [table.reference(entries, lo, Math.min(x, lo + entries.length - 1))];
+    },
+  };
+}
+
+/** A table without structure. */
+const scrambled = (size: number) => Array.from({ length: size }, (_, i) => ((i * 167 + 41) % 251) - 100);
+const sigmoid = Array.from(
+  { length: 256 },
+  (_, i) => Math.round(255 / (1 + Math.exp(-(i - 128) / 20))) - 128,
+);
+
 /** Every gadget at widths small enough for exhaustive search over a small prime. */
 export const SMALL_GADGETS: readonly GadgetCase[] = [
   rangeCase('range [0, 8)', 0, 8),
@@ -64,6 +86,14 @@ export const SMALL_GADGETS: readonly GadgetCase[] = [
     reference: ([x]) => [isZero.reference(x, 3)],
     free: /is-zero inverse/,
   },
+  tableCase('table of 2', -1, [3, 9]),
+  tableCase('table of 6', -2, [0, 5, 5, 1, 2, 9]),
+  tableCase('table of 16', 0, scrambled(16)),
+  tableCase(
+    'table, saturating',
+    -16,
+    Array.from({ length: 32 }, (_, i) => Math.min(Math.max(i - 12, 0), 6)),
+  ),
   requantizeCase('requantize both ends', { fit: floor(1, 3, 1), zeroPoint: 0, yMin: 0, yMax: 3 }, -14, 25),
   requantizeCase('requantize zero point', { fit: floor(1, 5, 2), zeroPoint: -2, yMin: -4, yMax: 1 }, -30, 24),
   requantizeCase('requantize below only', { fit: floor(1, 5, 2), zeroPoint: 0, yMin: 0, yMax: 7 }, -21, 33),
@@ -137,6 +167,15 @@ export const WIDE_GADGETS: readonly GadgetCase[] = [
     { fit: { kind: 'halfEven', m: 3, k: 9 }, zeroPoint: 5, yMin: -128, yMax: 127 },
     -60000,
     50000,
+  ),
+  tableCase('table of 1', 5, [7]),
+  tableCase('table of 32', -16, scrambled(32)),
+  tableCase('table of 256', -128, scrambled(256)),
+  tableCase('table sigmoid', -128, sigmoid),
+  tableCase(
+    'table leaky relu',
+    -128,
+    Array.from({ length: 256 }, (_, i) => (i >= 128 ? i - 128 : Math.round((i - 128) / 10))),
   ),
   {
     name: 'max over a window',

@@ -12,6 +12,7 @@ export interface Accepted {
   readonly wire: number;
   readonly label: string;
   readonly lie: string;
+  readonly value: bigint;
 }
 
 /** Rows in which each wire occurs. */
@@ -84,7 +85,8 @@ export function mutateWires(
     for (const [lie, element] of otherValues(value, other, random, modulus)) {
       tried++;
       checker.set(wire, element);
-      if (rows[wire].every((row) => checker.holds(row))) accepted.push({ wire, label: labels[wire], lie });
+      if (rows[wire].every((row) => checker.holds(row)))
+        accepted.push({ wire, label: labels[wire], lie, value: element });
     }
     checker.restore(wire, value);
   }
@@ -123,7 +125,8 @@ export function tellLies(
           if (i === index) values.set(at.first + offset, element);
         });
         if (!check(r1cs, program.compact(assignment), { modulus }).ok) continue;
-        if (statementChanged(honest, assignment, publicWires)) changed.push({ wire, label: step.label, lie });
+        if (statementChanged(honest, assignment, publicWires))
+          changed.push({ wire, label: step.label, lie, value: element });
       }
     }
   });

@@ -11,7 +11,8 @@ export function* solutions(
   fixed: ReadonlyMap<number, number>,
 ): Generator<Int32Array> {
   const p = Number(modulus);
-  const order = searchOrder(r1cs, fixed);
+  const order = orders.get(r1cs) ?? searchOrder(r1cs, fixed);
+  orders.set(r1cs, order);
   const position = new Int32Array(r1cs.wireCount);
   order.forEach((wire, i) => (position[wire] = i));
   const coefficients = r1cs.coefficients.map((c) => Number(canonical(c, modulus)));
@@ -48,6 +49,9 @@ export function* solutions(
   }
   yield* extend(0);
 }
+
+/** By circuit; the fixed wires of one circuit are always the same. */
+const orders = new WeakMap<R1cs, number[]>();
 
 /** Fixed wires first, then always the wire that completes the most rows, or stands alone in one. */
 function searchOrder(r1cs: R1cs, fixed: ReadonlyMap<number, number>): number[] {

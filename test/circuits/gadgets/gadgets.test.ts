@@ -1,9 +1,10 @@
 /** Every gadget: agreement with its reference, exhaustive search over small primes, wire mutations, lies. */
 import test from 'ava';
+import { signed } from '../../../circuits/field.js';
 import { check } from '../../../circuits/r1cs/check.js';
 import { gadgetCircuit, gadgetInputs, type GadgetCase } from '../../support/gadget-circuit.js';
 import { SMALL_GADGETS, WIDE_GADGETS } from '../../support/gadget-cases.js';
-import { mutateWires, tellLies } from '../../support/lie.js';
+import { mutateWires, tellLies, type Accepted } from '../../support/lie.js';
 import { random, seedFrom, type Random } from '../../support/random.js';
 import { solutions } from '../../support/solutions.js';
 import { between } from '../../support/values.js';
@@ -52,8 +53,13 @@ for (const gadget of [...SMALL_GADGETS, ...WIDE_GADGETS]) {
       const witness = program.compact(program.assign(gadgetInputs(inputs)));
       const { accepted, tried } = mutateWires(r1cs, program, witness, r);
       t.true(tried > 5 * (r1cs.wireCount - 1));
+      // Another input with the same output is another true statement, not a lie.
+      const isTrue = ({ label, wire, value }: Accepted) => {
+        const other = inputs.map((given, k) => (k === wire - 1 ? Number(signed(value)) : given));
+        return label === 'input' && gadget.reference(other)?.join() === gadget.reference(inputs)!.join();
+      };
       t.deepEqual(
-        accepted.filter(({ label }) => !gadget.free?.test(label)),
+        accepted.filter((lie) => !gadget.free?.test(lie.label) && !isTrue(lie)),
         [],
       );
     }
@@ -92,11 +98,13 @@ for (const [i, gadget] of SMALL_GADGETS.entries()) {
   });
 }
 
-for (const gadget of SMALL_GADGETS.filter(({ name }) => name.startsWith('range'))) {
-  test(`C08 C16 ${gadget.name}: every value outside is unsatisfiable over a small prime`, (t) => {
+for (const gadget of SMALL_GADGETS.filter(({ name }) => /^(range|table)/.test(name))) {
+  test(`C08 C15 C16 ${gadget.name}: every value outside is unsatisfiable over a small prime`, (t) => {
     const modulus = PRIMES[0];
     const { r1cs } = gadgetCircuit(gadget, modulus);
-    for (let x = 0; x < Number(modulus); x++) {
+    // All of the field is searched for the ranges; a table adds products, so every fifth value must do.
+    const stride = gadget.name.startsWith('table') ? 5 : 1;
+    for (let x = 0; x < Number(modulus); x += stride) {
       const { value } = solutions(r1cs, modulus, new Map([[1, x]])).next();
       const signed = x > Number(modulus) / 2 ? x - Number(modulus) : x;
       t.is(value !== undefined, gadget.reference([signed]) !== undefined, `x = ${x}`);
