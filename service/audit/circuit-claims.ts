@@ -1,0 +1,172 @@
+/** Claims about the model's circuit and key, checked by compiling, running and proving again. */
+import { createHash } from 'node:crypto';
+import { type CompiledModel, compile, type Manifest } from '../../circuits/index.js';
+import { type ImportedModel, importModel } from '../../circuits/import/import.js';
+import { compilerVersionHash } from '../../circuits/model-id.js';
+import { r1csDigest } from '../../circuits/r1cs/file.js';
+import { checkUniqueness } from '../../circuits/r1cs/uniqueness.js';
+import { vkHash } from '../../prover/codec.js';
+import { selectEngine } from '../../prover/index.js';
+import type { VerifyingKey } from '../../prover/keys.js';
+import { verify } from '../../prover/verify.js';
+import type { Ledger } from '../verifier/ledger.js';
+import { manifestDigest } from '../verifier/receipt.js';
+import type { Receipt } from '../verifier/schema.js';
+import { firstDivergence, traceReference, traceRuntime } from './replay.js';
+import type { AuditSubject } from './subject.js';
+
+export type NamedModel = NonNullable<AuditSubject['model']>;
+
+export interface Built {
+  readonly imported: ImportedModel;
+  readonly compiled: CompiledModel;
+}
+
+export function checkCircuit(
+  ledger: Ledger,
+  { onnx }: AuditSubject,
+  { model, manifest }: NamedModel,
+): Built | undefined {
+  const claims = {
+    onnx: 'the ONNX file is the one in the model id',
+    circuit: 'the circuit is what this model compiles to',
+    manifest: 'the manifest is what the compiler writes',
+    uniqueness: 'the inputs fix every output of the circuit',
+  };
+  if (onnx === undefined) {
+    for (const [id, claim] of Object.entries(claims))
+      ledger.unknown(`${id}-recompiled`, claim, 'no ONNX file at hand');
+    return undefined;
+  }
+  ledger.equal('onnx', claims.onnx, 'SHA-256', () => [
+    `0x${createHash('sha256').update(onnx).digest('hex')}`,
+    model.modelHash,
+  ]);
+  if (model.compilerVersion !== compilerVersionHash()) {
+    const why = `made by another compiler release (${model.compilerVersion.slice(0, 18)}…): run that one`;
+    ledger.unknown('circuit', claims.circuit, why);
+    ledger.unknown('manifest-recompiled', claims.manifest, why);
+    return undefined;
+  }
+  const built = ledger.value('compiles', 'the model compiles', 'compiled again', () => {
+    const imported = importModel(onnx);
+    const { inputMode, outputMode } = manifest as unknown as Manifest;
+    return { imported, compiled: compile(imported.graph, { inputMode, outputMode }) };
+  });
+  if (built === undefined) return undefined;
+  ledger.equal('circuit', claims.circuit, 'compiled again, SHA-256 of the R1CS', () => [
+    r1csDigest(built.compiled.r1cs),
+    model.circuitHash,
+  ]);
+  ledger.equal('manifest-recompiled', claims.manifest, 'compiled again', () => [
+    manifestDigest(JSON.parse(JSON.stringify(built.compiled.manifest))),
+    model.manifestDigest,
+  ]);
+  ledger.ensure('uniqueness', claims.uniqueness, 'propagation over the constraints alone', () => {
+    const { ok, undetermined } = checkUniqueness(built.compiled.r1cs, {
+      givenWires: built.compiled.givenWires,
+    });
+    return ok
+      ? undefined
+      : `${undetermined.length} wires are not shown to be determined, first ${undetermined[0]}`;
+  });
+  return built;
+}
+
+export async function checkRun(
+  ledger: Ledger,
+  receipt: Receipt | undefined,
+  built: Built | undefined,
+): Promise<void> {
+  const claims = {
+    runtime: 'ONNX Runtime on this machine gives the outputs of the receipt',
+    reference: 'the integer reference gives the outputs of the receipt',
+  };
+  const why =
+    built === undefined
+      ? 'the model was not compiled'
+      : receipt?.opening
+        ? ''
+        : "needs the input: the client's copy of a receipt";
+  if (built === undefined || !receipt?.opening) {
+    for (const [id, claim] of Object.entries(claims)) ledger.unknown(id, claim, why);
+    return;
+  }
+  const { imported, compiled } = built;
+  const inputs = new Map(receipt.opening.inputs.map(({ name, values }) => [name, Int32Array.from(values)]));
+  const sameOutputs = (outputs: ReadonlyMap<string, ArrayLike<number | bigint>>): string | undefined => {
+    for (const { name, values } of receipt.outputs) {
+      const got = outputs.get(name);
+      const at = values.findIndex((value, i) => Number(got?.[i]) !== value);
+      if (at >= 0) return `${name}[${at}]: receipt ${values[at]}, here ${got?.[at]}`;
+    }
+    return undefined;
+  };
+  ledger.ensure('reference', claims.reference, 'run again on plain integers', () =>
+    sameOutputs(compiled.reference(inputs)),
+  );
+  try {
+    const trace = await traceRuntime(imported, compiled.manifest, inputs);
+    const difference = sameOutputs(new Map(trace.map(({ name, values }) => [name, values])));
+    const parting = difference && firstDivergence(traceReference(imported, inputs), trace);
+    const where = parting ? `; the runs part at ${parting.node}` : '';
+    ledger.add(
+      'runtime',
+      claims.runtime,
+      'run again',
+      difference ? 'fail' : 'pass',
+      difference && `${difference}${where}`,
+    );
+  } catch (error) {
+    ledger.unknown('runtime', claims.runtime, error instanceof Error ? error.message : 'ONNX Runtime failed');
+  }
+}
+
+export async function checkKey(
+  ledger: Ledger,
+  { zkeyPath, verifyingKey }: AuditSubject,
+  receipt: Receipt | undefined,
+  model: Receipt['model'],
+  built: Built | undefined,
+): Promise<void> {
+  const claim = 'the proving key proves this circuit under this verifying key';
+  if (model.setup.class === 'dev-single-party') {
+    ledger.unknown(
+      'transcript',
+      'nobody can forge proofs for this model',
+      'a development setup: whoever ran it can',
+    );
+  }
+  if (zkeyPath === undefined || built === undefined) {
+    ledger.unknown(
+      'key-circuit',
+      claim,
+      zkeyPath === undefined ? 'no proving key at hand' : 'the model was not compiled',
+    );
+    return;
+  }
+  await ledger.attemptAsync('key-circuit', claim, 'a proof made here', async () => {
+    const { engine } = await selectEngine();
+    const key = await engine.loadKey(zkeyPath);
+    try {
+      if (vkHash(key.verifyingKey) !== model.vkHash)
+        throw new Error('the proving key belongs to another verifying key');
+      const { witness, publicSignals } = built.compiled.computeWitness(
+        sampleRequest(receipt, built.compiled.manifest),
+      );
+      const own: VerifyingKey = verifyingKey ?? key.verifyingKey;
+      return await verify(own, publicSignals, await key.prove(witness));
+    } finally {
+      await key.close();
+    }
+  });
+}
+
+/** The receipt's own input where it is open, else zeros: any input shows that key and circuit belong together. */
+function sampleRequest(receipt: Receipt | undefined, manifest: Manifest) {
+  const opened = receipt?.opening?.inputs.map(({ name, values }) => [name, Int32Array.from(values)] as const);
+  const zeros = manifest.inputs.map(
+    ({ name, shape }) => [name, new Int32Array(shape.reduce((a, b) => a * b, 1))] as const,
+  );
+  return { inputs: new Map(opened ?? zeros), ctx: 1n, salt: 1n };
+}

@@ -1,0 +1,111 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { JsonRpcProvider } from 'ethers';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { audit } from '../audit/audit.js';
+import { encodeBundle, UnreadableSubject } from '../audit/bundle.js';
+import { readSubject } from '../audit/subject.js';
+import { auditTable } from '../audit/table.js';
+import type { Deployment } from '../chain/deployment.js';
+import { parseReceipt } from '../verifier/receipt.js';
+import { opening } from '../verifier/schema.js';
+import { type Expectations, MissingExpectation } from '../verifier/verify-receipt.js';
+
+interface AuditFlags {
+  readonly modelId?: string;
+  readonly vkHash?: string;
+  readonly requestId?: string;
+  readonly input?: string;
+  readonly operator?: string;
+  readonly minimumSetup?: 'ceremony';
+  readonly allowUnsigned?: boolean;
+  readonly rpc?: string;
+  readonly deployment?: string;
+  readonly onnx?: string;
+  readonly key?: string;
+  readonly models: string;
+  readonly server?: string;
+  readonly json?: boolean;
+}
+
+export function register(program: Command): void {
+  program
+    .command('audit')
+    .description('check every claim of a receipt, a bundle or a model again, without a server')
+    .argument('<subject>', 'receipt or bundle file, model folder, or model id')
+    .option('--model-id <hex>', 'the model you asked for', bytes32)
+    .option('--vk-hash <hex>', 'or only its key', bytes32)
+    .option('--request-id <hex>', 'the request you made', bytes32)
+    .option('--input <file>', "or the input you sent: JSON { inputs, salt } as in a receipt's opening")
+    .option('--operator <address>', 'who must have answered')
+    .option('--minimum-setup <class>', 'refuse anything below: ceremony')
+    .option('--allow-unsigned', 'accept a receipt that nobody signed')
+    .option('--rpc <url>', 'a node of the chain, yours')
+    .option(
+      '--deployment <file>',
+      'contract addresses you trust: JSON { chainId, verifier, registry, settlement, market }',
+    )
+    .option('--onnx <file>', 'the model, if neither bundle nor models folder has it')
+    .option('--key <file>', 'its proving key (.zkey), to prove once more')
+    .option('--models <folder>', 'folder of models by id', join('.data', 'models'))
+    .option('--server <url>', 'API host to fetch the model from, by hash')
+    .option('--json', 'the report as JSON')
+    .action(async (source: string, flags: AuditFlags) => {
+      process.exitCode = await run(source, flags).catch((error: unknown) => {
+        const isUsage = error instanceof UnreadableSubject || error instanceof MissingExpectation;
+        if (!isUsage) throw error;
+        process.stderr.write(`audit: ${error.message}\n`);
+        return 2;
+      });
+    });
+  program
+    .command('bundle')
+    .description('a receipt and its model as one file that can be mailed')
+    .argument('<receipt>', 'receipt file')
+    .requiredOption('--onnx <file>', 'the model it speaks of')
+    .requiredOption('--out <file>', 'where to write')
+    .action(async (file: string, { onnx, out }: { onnx: string; out: string }) => {
+      const receipt = parseReceipt(await readFile(file));
+      await writeFile(out, encodeBundle(receipt, await readFile(onnx)));
+    });
+}
+
+async function run(source: string, flags: AuditFlags): Promise<number> {
+  const subject = await readSubject(source, {
+    modelsFolder: flags.models,
+    ...(flags.onnx && { onnxPath: flags.onnx }),
+    ...(flags.key && { zkeyPath: flags.key }),
+    ...(flags.server && { serverUrl: flags.server }),
+  });
+  const deployment = flags.deployment
+    ? (JSON.parse(await readFile(flags.deployment, 'utf8')) as Deployment)
+    : undefined;
+  if ((flags.rpc === undefined) !== (deployment === undefined)) {
+    throw new MissingExpectation('--rpc and --deployment, both or neither');
+  }
+  const provider = flags.rpc ? new JsonRpcProvider(flags.rpc) : undefined;
+  try {
+    const report = await audit(subject, {
+      expectations: await expectationsOf(flags, deployment),
+      ...(provider && deployment && { chain: { provider, deployment } }),
+    });
+    process.stdout.write(`${flags.json ? JSON.stringify(report) : auditTable(report)}\n`);
+    return report.exitCode;
+  } finally {
+    provider?.destroy();
+  }
+}
+
+async function expectationsOf(flags: AuditFlags, deployment: Deployment | undefined): Promise<Expectations> {
+  const { modelId, vkHash, requestId, operator, minimumSetup, allowUnsigned, input } = flags;
+  return {
+    ...{ modelId, vkHash, requestId, operator, allowUnsigned, minimumSetupClass: minimumSetup },
+    ...(input && { input: opening.parse(JSON.parse(await readFile(input, 'utf8'))) }),
+    ...(deployment && { chainId: deployment.chainId, contract: deployment.settlement }),
+  };
+}
+
+function bytes32(text: string): string {
+  if (!/^0x[0-9a-f]{64}$/i.test(text)) throw new InvalidArgumentError('must be 0x and 64 hex digits');
+  return text.toLowerCase();
+}

@@ -1,0 +1,169 @@
+import test from 'ava';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { audit, type AuditReport } from '../../service/audit/audit.js';
+import { encodeBundle, UnreadableSubject } from '../../service/audit/bundle.js';
+import { firstDivergence, traceReference, traceRuntime } from '../../service/audit/replay.js';
+import { readSubject } from '../../service/audit/subject.js';
+import { auditTable } from '../../service/audit/table.js';
+import { encodeReceipt, signReceipt, withoutOpening } from '../../service/receipt.js';
+import { MissingExpectation } from '../../service/verifier/index.js';
+import { type ProvenModel, type ProvenReceipt, proveModel, proveReceipt } from '../support/proven-model.js';
+import { random, seedFrom } from '../support/random.js';
+
+let folder: string;
+let model: ProvenModel;
+let proven: ProvenReceipt;
+
+test.before(async (t) => {
+  folder = await mkdtemp(path.join(tmpdir(), 'verinfer-audit-'));
+  model = await proveModel('models/digits8x8/model.onnx', path.join(folder, 'models'));
+  proven = await proveReceipt(model, random(seedFrom(t.log)));
+});
+test.after.always(() => rm(folder, { recursive: true, force: true }));
+
+const statuses = ({ checks }: AuditReport, status: string) =>
+  checks.filter((check) => check.status === status).map(({ id }) => id);
+const file = async (name: string, text: string) => {
+  const where = path.join(folder, name);
+  await writeFile(where, text);
+  return where;
+};
+const pins = () => ({ modelId: model.modelId, requestId: proven.receipt.statement.requestId });
+
+test('a receipt with its model at hand passes every claim but the chain and the setup', async (t) => {
+  const where = await file('receipt.json', encodeReceipt(proven.receipt));
+  const subject = await readSubject(where, { modelsFolder: model.modelsFolder });
+  const report = await audit(subject, { expectations: pins() });
+  t.deepEqual(statuses(report, 'fail'), []);
+  t.deepEqual(statuses(report, 'unknown').sort(), [
+    'contract-code',
+    'registry',
+    'revocation',
+    'settled',
+    'transcript',
+  ]);
+  t.is(report.exitCode, 0);
+  for (const id of [
+    'onnx',
+    'circuit',
+    'manifest-recompiled',
+    'uniqueness',
+    'reference',
+    'runtime',
+    'opening',
+    'proof',
+    'key-circuit',
+  ]) {
+    t.true(statuses(report, 'pass').includes(id), id);
+  }
+  const table = auditTable(report);
+  t.regex(table, /not checkable/);
+  for (const { sentence, applies } of report.trust) t.is(table.includes(sentence), applies);
+});
+
+test('a bundle is one file that needs nothing else', async (t) => {
+  const text = encodeBundle(proven.receipt, model.onnx);
+  const report = await audit(await readSubject(await file('bundle.json', text), {}), {
+    expectations: pins(),
+  });
+  t.deepEqual(statuses(report, 'fail'), []);
+  t.true(statuses(report, 'pass').includes('runtime'));
+  t.true(statuses(report, 'unknown').includes('key-circuit'));
+  const publicCopy = encodeBundle(withoutOpening(proven.receipt), model.onnx);
+  const less = await audit(await readSubject(await file('public.json', publicCopy), {}), {
+    expectations: pins(),
+  });
+  t.deepEqual(statuses(less, 'fail'), []);
+  t.true(['opening', 'reference', 'runtime'].every((id) => statuses(less, 'unknown').includes(id)));
+});
+
+test('a model id alone is audited from its folder', async (t) => {
+  const report = await audit(await readSubject(model.modelId, { modelsFolder: model.modelsFolder }), {});
+  t.deepEqual(statuses(report, 'fail'), []);
+  t.true(
+    ['model-id', 'vk-hash', 'circuit', 'uniqueness', 'key-circuit'].every((id) =>
+      statuses(report, 'pass').includes(id),
+    ),
+  );
+});
+
+test('a lie about the output is found by proof, reference and ONNX Runtime alike', async (t) => {
+  const lie = structuredClone(proven.receipt);
+  lie.outputs[0].values[3] ^= 1;
+  const signed = await signReceipt({ ...lie, signature: null }, proven.operator);
+  const subject = await readSubject(await file('lie.json', encodeReceipt(signed)), {
+    modelsFolder: model.modelsFolder,
+  });
+  const report = await audit(subject, { expectations: pins() });
+  t.is(report.exitCode, 1);
+  t.deepEqual(statuses(report, 'fail').sort(), ['outputs', 'reference', 'runtime']);
+});
+
+test('another model, manifest or key in the folder is found', async (t) => {
+  const where = await file('receipt2.json', encodeReceipt(proven.receipt));
+  const other = await readFile('models/lenet5/model.onnx');
+  const onnxPath = path.join(folder, 'other.onnx');
+  await writeFile(onnxPath, other);
+  const report = await audit(await readSubject(where, { onnxPath }), { expectations: pins() });
+  t.true(['onnx', 'circuit', 'manifest-recompiled'].every((id) => statuses(report, 'fail').includes(id)));
+  const second = await proveModel('models/digits8x8/model.onnx', path.join(folder, 'second'));
+  const swapped = await readSubject(where, {
+    modelsFolder: model.modelsFolder,
+    zkeyPath: path.join(second.folder, 'key.zkey'),
+  });
+  t.true(statuses(await audit(swapped, { expectations: pins() }), 'fail').includes('key-circuit'));
+});
+
+test('V02 the auditor must say what is expected of a receipt; a model id speaks for itself', async (t) => {
+  const subject = await readSubject(await file('bare.json', encodeReceipt(proven.receipt)), {});
+  await t.throwsAsync(audit(subject, {}), { instanceOf: MissingExpectation });
+  const { receipt: other } = await proveReceipt(model, random(7));
+  const wrong = await audit(subject, { expectations: { ...pins(), requestId: other.statement.requestId } });
+  t.deepEqual(statuses(wrong, 'fail'), ['request']);
+});
+
+test('V07 a bundle with other fields, names or text is refused before anything is read from it', async (t) => {
+  const bundle = JSON.parse(encodeBundle(proven.receipt, model.onnx));
+  const hostile = [
+    { ...bundle, files: { '../../etc/passwd': 'eA==' } },
+    { ...bundle, version: 'verinfer-bundle/2' },
+    { ...bundle, model: 'not base64!' },
+    { ...bundle, model: undefined },
+    { ...bundle, receipt: bundle },
+    ['verinfer-bundle/1'],
+  ];
+  for (const [i, value] of hostile.entries()) {
+    const where = await file(
+      `hostile${i}.json`,
+      `${JSON.stringify(value)} "verinfer-bundle/1"`.slice(0, i === 5 ? undefined : -20),
+    );
+    await t.throwsAsync(readSubject(where, {}), { instanceOf: UnreadableSubject }, `${i}`);
+  }
+  const truncated = await audit(
+    await readSubject(
+      await file('cut.json', JSON.stringify({ ...bundle, model: bundle.model.slice(0, 400) })),
+      {},
+    ),
+    { expectations: pins() },
+  );
+  t.true(statuses(truncated, 'fail').includes('onnx') && statuses(truncated, 'fail').includes('compiles'));
+  await t.throwsAsync(readSubject(path.join(folder, 'nowhere.json'), {}), { instanceOf: UnreadableSubject });
+});
+
+test('replay: reference and ONNX Runtime agree on every tensor, and a planted difference is named', async (t) => {
+  const inputs = new Map(proven.opening.inputs.map(({ name, values }) => [name, Int32Array.from(values)]));
+  const reference = traceReference(model.imported, inputs);
+  const runtime = await traceRuntime(model.imported, model.compiled.manifest, inputs);
+  t.true(reference.length >= 4);
+  t.is(firstDivergence(reference, runtime), undefined);
+  const shared = reference.filter(({ name }) => runtime.some((other) => other.name === name));
+  t.true(shared.length >= 4);
+  const planted = runtime.map((tensor) =>
+    tensor.node === shared[2].node
+      ? { ...tensor, values: Array.from(tensor.values, (v, i) => (i === 5 ? Number(v) + 1 : v)) }
+      : tensor,
+  );
+  t.like(firstDivergence(reference, planted), { node: shared[2].node, element: 5, differingCount: 1 });
+});
