@@ -3,11 +3,13 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import pc from 'picocolors';
+import { register as audit } from './cli/audit.js';
 import { register as compile } from './cli/compile.js';
 import { register as doctor } from './cli/doctor.js';
 import { register as gc } from './cli/gc.js';
 import { register as keys } from './cli/keys.js';
 import { register as prove } from './cli/prove.js';
+import { register as replay } from './cli/replay.js';
 import { register as serve } from './cli/serve.js';
 import { register as setup } from './cli/setup.js';
 import { register as verify } from './cli/verify.js';
@@ -21,7 +23,8 @@ const program = new Command('verinfer')
   .description('Run a quantized ONNX model; get the answer and a proof anyone can check.')
   .version(version)
   .showHelpAfterError();
-for (const verb of [compile, setup, prove, verify, serve, doctor, keys, gc, demo]) verb(program);
+for (const verb of [compile, setup, prove, verify, audit, replay, serve, doctor, keys, gc, demo])
+  verb(program);
 
 try {
   await program.parseAsync();

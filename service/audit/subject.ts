@@ -45,7 +45,8 @@ export async function readSubject(source: string, places: EvidencePlaces): Promi
   if (info.size > maxBundleBytes)
     throw new UnreadableSubject(source, 'at most 256 MiB', `${info.size} bytes`);
   const text = await readFile(source, 'utf8');
-  const isBundle = text.length > maxReceiptBytes || text.slice(0, 4096).includes('"verinfer-bundle/1"');
+  // Canonical order puts a bundle's version last.
+  const isBundle = text.length > maxReceiptBytes || /"version":\s*"verinfer-bundle\//.test(text.slice(-200));
   if (isBundle) {
     const bundle = parseBundle(text);
     return evidence(

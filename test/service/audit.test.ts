@@ -126,19 +126,15 @@ test('V02 the auditor must say what is expected of a receipt; a model id speaks 
 
 test('V07 a bundle with other fields, names or text is refused before anything is read from it', async (t) => {
   const bundle = JSON.parse(encodeBundle(proven.receipt, model.onnx));
-  const hostile = [
-    { ...bundle, files: { '../../etc/passwd': 'eA==' } },
+  const hostile: Record<string, unknown>[] = [
+    { files: { '../../etc/passwd': 'eA==' }, ...bundle },
     { ...bundle, version: 'verinfer-bundle/2' },
     { ...bundle, model: 'not base64!' },
-    { ...bundle, model: undefined },
-    { ...bundle, receipt: bundle },
-    ['verinfer-bundle/1'],
+    { receipt: bundle.receipt, version: bundle.version },
+    { ...bundle, receipt: {}, version: bundle.version },
   ];
   for (const [i, value] of hostile.entries()) {
-    const where = await file(
-      `hostile${i}.json`,
-      `${JSON.stringify(value)} "verinfer-bundle/1"`.slice(0, i === 5 ? undefined : -20),
-    );
+    const where = await file(`hostile${i}.json`, JSON.stringify(value));
     await t.throwsAsync(readSubject(where, {}), { instanceOf: UnreadableSubject }, `${i}`);
   }
   const truncated = await audit(
