@@ -52,9 +52,9 @@ export interface Kernels {
   add(group: Group, points: Uint8Array, addends: Uint8Array): Promise<Uint8Array>;
   /** Index of the first entry that is neither infinity nor a point of the group, canonically written. */
   firstForeign(group: Group, points: Uint8Array): Promise<number | null>;
-  /** Big-endian, G2 with c1 first; infinity is 0x40 and zeros. */
+  /** Big-endian, G2 with c1 first; infinity is all zero. */
   toUncompressed(group: Group, points: Uint8Array): Promise<Uint8Array>;
-  /** x alone, 0x80 where y (its last nonzero coordinate of c1, c0) is above (q − 1)/2. */
+  /** x alone, infinity 0x40 and zeros, 0x80 where y (its last nonzero coordinate of c1, c0) is above (q − 1)/2. */
   toCompressed(group: Group, points: Uint8Array): Promise<Uint8Array>;
   /** The key's discrete logarithms IC, A, B, C, H from the trapdoor α, β, γ, δ, τ (160 bytes). */
   keyScalars(r1cs: R1cs, trapdoor: Uint8Array): Promise<Uint8Array>;
@@ -194,8 +194,7 @@ function kernelsOf<F>(curve: Curve<F>, size: number) {
   ) => {
     const out = Buffer.alloc(list.length * width);
     list.forEach((point, i) => {
-      if (point === null) out[i * width] = 0x40;
-      else
+      if (point !== null)
         coordinates(point).forEach((v, j) =>
           out.write(v.toString(16).padStart(64, '0'), i * width + 32 * j, 'hex'),
         );
@@ -247,6 +246,9 @@ function kernelsOf<F>(curve: Curve<F>, size: number) {
     toCompressed(input: Uint8Array) {
       const list = points(input);
       const out = bigEndian(list, size / 2, ([x]) => [...curve.integers(x)]);
+      list.forEach((point, i) => {
+        if (point === null) out[(i * size) / 2] = 0x40;
+      });
       list.forEach((point, i) => {
         const sign = point === null ? 0n : (curve.integers(point[1]).find((v) => v !== 0n) ?? 0n);
         if (sign > (q - 1n) / 2n) out[(i * size) / 2] |= 0x80;

@@ -4,7 +4,7 @@
  * transforms. Random linear combinations with 128-bit weights: a false section passes with probability 2⁻¹²⁸.
  */
 
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { ResumableBlake2b } from './blake2b.js';
 import { InvalidCeremony } from './ceremony-error.js';
 import { g1Generator, g2Generator } from './curve.js';
@@ -21,6 +21,7 @@ import {
 import { type Group, type Kernels, pointBytes } from './kernels.js';
 import type { G1Point, G2Point } from './keys.js';
 import { beaconSecrets, type CeremonyOptions, firstChallenge, keyChallenge, readPowers } from './ptau.js';
+import { randomWeights } from './random-weights.js';
 import { isSameRatio } from './same-ratio.js';
 import { hashToG2 } from './seeded.js';
 import { selectKernels } from './select.js';
@@ -177,14 +178,6 @@ const oneScalar = Uint8Array.from({ length: fieldBytes }, (_, i) => (i === 0 ? 1
 
 const same = (a: G1Point | G2Point, b: G1Point | G2Point): boolean =>
   a.flat().every((c, i) => c === b.flat()[i]);
-
-/** 128-bit weights as scalars. */
-export function randomWeights(count: number): Uint8Array {
-  const weights = new Uint8Array(count * fieldBytes);
-  const drawn = randomBytes(count * 16);
-  for (let i = 0; i < count; i++) weights.set(drawn.subarray(16 * i, 16 * i + 16), fieldBytes * i);
-  return weights;
-}
 
 /** Section 2 … 5 are powers of τ times their first point, the first points those of the last contribution, and the hash of all of it its next challenge. */
 async function checkPowers(

@@ -1,5 +1,5 @@
 // Points between the form of files (Montgomery, little-endian) and the forms that ceremonies hash: big-endian
-// canonical, G2 with c1 before c0; compressed keeps x and marks infinity with 0x40 and a y above (q − 1)/2 with 0x80
+// canonical, G2 with c1 before c0, infinity all zero; compressed keeps x and marks infinity with 0x40 and a y above (q − 1)/2 with 0x80
 // (for G2 the sign of y.c1, or of y.c0 where y.c1 is zero). Twin: prover/kernels.ts.
 #pragma once
 #include "curve.hpp"
@@ -27,10 +27,7 @@ inline bool is_upper(const Fq2& v) { return v.c1.is_zero() ? is_upper(v.c0) : is
 template <class F>
 void uncompressed(const Affine<F>& p, uint8_t* out) {
   std::memset(out, 0, 2 * sizeof(F));
-  if (p.is_infinity()) {
-    out[0] = 0x40;
-    return;
-  }
+  if (p.is_infinity()) return;
   put_big_endian(p.x, out);
   put_big_endian(p.y, out + sizeof(F));
 }
