@@ -5,6 +5,7 @@
  */
 import { ModelRefused } from './errors.js';
 import type { Graph, GraphNode, ValueInfo } from './onnx/graph.js';
+import { axisOf, intAttribute } from './onnx/node.js';
 import { NodeView } from './ops/op.js';
 import { PACKED_DTYPES, type PackedDtype } from './public-signals.js';
 import { roundHalfEven } from './import/fit.js';
@@ -12,6 +13,12 @@ import { roundHalfEven } from './import/fit.js';
 export interface Quantization {
   readonly scale: number;
   readonly zeroPoint: number;
+  /** An input table with a scale and zero point for each index of one axis; scale and zeroPoint are the first. */
+  readonly perAxis?: {
+    readonly axis: number;
+    readonly scales: readonly number[];
+    readonly zeroPoints: readonly number[];
+  };
 }
 
 export interface InputBoundary {
@@ -119,12 +126,25 @@ function inputBoundary(graph: Graph, given: ValueInfo, node: GraphNode | undefin
     return { ...base, tensor: given.name, dtype: given.dtype as PackedDtype };
   }
   const view = viewOf(graph, node);
-  const scale = view.scales(1, 'y_scale')[0];
+  const axis = axisOf(node, intAttribute(node, 'axis', 1), Math.max(2, given.shape.length));
+  const channels = given.shape[axis] ?? 1;
+  const scales = view.scales(1, 'y_scale', channels);
   const dtype = view.hasOperand(2)
     ? view.requireByte(view.constant(2, 'y_zero_point'), 'y_zero_point')
     : 'uint8';
-  const zeroPoint = view.zeroPoints(2, 'y_zero_point', dtype)[0];
-  return { ...base, tensor: node.outputs[0], dtype, quantization: { scale, zeroPoint } };
+  const zeroPoints = view.zeroPoints(2, 'y_zero_point', dtype, channels);
+  const quantization = {
+    scale: scales[0],
+    zeroPoint: zeroPoints[0],
+    ...(scales.length > 1 && {
+      perAxis: {
+        axis,
+        scales: [...scales],
+        zeroPoints: Array.from(scales, (_, i) => zeroPoints[zeroPoints.length === 1 ? 0 : i]),
+      },
+    }),
+  };
+  return { ...base, tensor: node.outputs[0], dtype, quantization };
 }
 
 /** A node outside the circuit, with its constant operands. */
@@ -136,6 +156,19 @@ export function viewOf(graph: Graph, node: GraphNode): NodeView {
       return name === '' ? undefined : { name, dtype: 'float32', shape: [], ...constant, constant };
     }),
   );
+}
+
+/** The scale and zero point of one element, by its index in row-major order. */
+export function elementQuantization(
+  quantization: Quantization,
+  shape: readonly number[],
+  index: number,
+): Pick<Quantization, 'scale' | 'zeroPoint'> {
+  const { perAxis } = quantization;
+  if (!perAxis) return quantization;
+  const inner = shape.slice(perAxis.axis + 1).reduce((product, dim) => product * dim, 1);
+  const at = Math.floor(index / inner) % perAxis.scales.length;
+  return { scale: perAxis.scales[at], zeroPoint: perAxis.zeroPoints[at] };
 }
 
 /** QuantizeLinear: saturate(rne(x / scale) + zeroPoint), the quotient in float32. */

@@ -1,4 +1,4 @@
-import { quantizeValue, type InputBoundary } from './boundary.js';
+import { elementQuantization, quantizeValue, type InputBoundary } from './boundary.js';
 import { InputRefused } from './errors.js';
 import { PACKED_DTYPES } from './public-signals.js';
 import { elementCount } from './tensor.js';
@@ -38,7 +38,7 @@ export function quantizeInputs(
       if (typeof value !== 'number' || !Number.isFinite(value)) {
         refuse(`input "${name}"`, `element ${i}`, 'a finite number', String(value));
       }
-      quantized[i] = quantizeValue(value, quantization, dtype);
+      quantized[i] = quantizeValue(value, elementQuantization(quantization, shape, i), dtype);
     }
     integers.set(name, quantized);
   }

@@ -10,6 +10,12 @@ export type OutputMode = 'packed' | 'commitment';
 export interface QuantizationInfo {
   readonly scale: number;
   readonly zeroPoint: number;
+  /** Of an input table: one scale and zero point for each index of an axis. */
+  readonly perAxis?: {
+    readonly axis: number;
+    readonly scales: readonly number[];
+    readonly zeroPoints: readonly number[];
+  };
 }
 
 export interface TensorInfo {

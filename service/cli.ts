@@ -9,9 +9,11 @@ import { register as doctor } from './cli/doctor.js';
 import { register as gc } from './cli/gc.js';
 import { register as keys } from './cli/keys.js';
 import { register as prove } from './cli/prove.js';
+import { register as quantize } from './cli/quantize.js';
 import { register as replay } from './cli/replay.js';
 import { register as serve } from './cli/serve.js';
 import { register as setup } from './cli/setup.js';
+import { register as uniqueness } from './cli/uniqueness.js';
 import { register as verify } from './cli/verify.js';
 import { register as demo } from './demo.js';
 
@@ -23,8 +25,8 @@ const program = new Command('verinfer')
   .description('Run a quantized ONNX model; get the answer and a proof anyone can check.')
   .version(version)
   .showHelpAfterError();
-for (const verb of [compile, setup, prove, verify, audit, replay, serve, doctor, keys, gc, demo])
-  verb(program);
+const verbs = [quantize, compile, uniqueness, setup, prove, verify, audit, replay, serve, doctor, keys, gc, demo];
+for (const verb of verbs) verb(program);
 
 try {
   await program.parseAsync();

@@ -2,7 +2,7 @@
  * A float expression and the quantization asked for → the integer tensor that stands for it. This is where a QDQ graph
  * becomes a QOperator graph: everything between DequantizeLinear and QuantizeLinear turns into one integer operator.
  */
-import type { ConstantTensor, Dtype, GraphNode } from '../onnx/graph.js';
+import type { AttributeValue, ConstantTensor, Dtype, GraphNode } from '../onnx/graph.js';
 import { refuseNode } from '../onnx/node.js';
 import { broadcastMap, sizeOf } from '../onnx/shape.js';
 import { dtypeCodes, newTensorData } from '../onnx/tensor.js';
@@ -69,12 +69,14 @@ export class FloatQuantizer {
 
   /** A QuantizeLinear outside the proof: of an input of the graph, or at its very end. */
   private quantizeLinear(input: string, shape: readonly number[], to: Quantization, node: GraphNode): Tensor {
-    perTensor(node, to);
+    const axis: AttributeValue | undefined =
+      to.axis === undefined ? undefined : { kind: 'int', value: to.axis };
     return this.builder.emit(
       node.name,
       { dtype: to.dtype, shape },
       {
         type: 'QuantizeLinear',
+        ...(axis && { attributes: { axis } }),
         inputs: [
           input,
           this.builder.constant('scale', scaleTensor(to)).name,

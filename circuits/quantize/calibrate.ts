@@ -9,6 +9,9 @@ export type CalibrationInput = ReadonlyMap<string, ConstantTensor>;
 
 export interface ObservedValue extends ValueRange {
   readonly shape: readonly number[];
+  /** By index of the last axis, for graph inputs. */
+  readonly columnMin?: Float32Array;
+  readonly columnMax?: Float32Array;
 }
 
 /** Subsample kept per value: enough for a stable squared error, small enough for wide nets. */
@@ -34,6 +37,7 @@ export async function observeValues(
   inputs: readonly CalibrationInput[],
 ): Promise<Map<string, ObservedValue>> {
   const outputs = new Set(graph.outputs.map((output) => output.name));
+  const columns = new Map<string, { columnMin: Float32Array; columnMax: Float32Array }>();
   const inner = graph.nodes
     .flatMap((node) => node.outputs)
     .filter((name) => name !== '' && !outputs.has(name));
@@ -57,7 +61,9 @@ export async function observeValues(
     const feeds: Record<string, ort.Tensor> = {};
     for (const [name, tensor] of input) {
       feeds[name] = toOrtTensor(tensor);
-      if (tensor.dtype === 'float32') record(name, tensor.data as Float32Array, tensor.shape);
+      if (tensor.dtype !== 'float32') continue;
+      record(name, tensor.data as Float32Array, tensor.shape);
+      recordColumns(columns, name, tensor);
     }
     const results = await session.run(feeds);
     for (const [name, tensor] of Object.entries(results))
@@ -67,9 +73,27 @@ export async function observeValues(
   return new Map(
     [...seen].map(([name, { min, max, shape, parts }]) => [
       name,
-      { min, max, shape, sample: concatenate(parts) },
+      { min, max, shape, sample: concatenate(parts), ...columns.get(name) },
     ]),
   );
+}
+
+function recordColumns(
+  columns: Map<string, { columnMin: Float32Array; columnMax: Float32Array }>,
+  name: string,
+  { data, shape }: ConstantTensor,
+): void {
+  const width = shape[shape.length - 1] ?? 1;
+  const entry = columns.get(name) ?? {
+    columnMin: new Float32Array(width).fill(Infinity),
+    columnMax: new Float32Array(width).fill(-Infinity),
+  };
+  columns.set(name, entry);
+  (data as Float32Array).forEach((value, i) => {
+    const column = i % width;
+    entry.columnMin[column] = Math.min(entry.columnMin[column]!, value);
+    entry.columnMax[column] = Math.max(entry.columnMax[column]!, value);
+  });
 }
 
 function concatenate(parts: readonly Float32Array[]): Float32Array {

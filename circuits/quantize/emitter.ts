@@ -1,7 +1,8 @@
-/** The integer graph under construction, and what the operator emitters may ask about the float one. */
+/** The integer graph under construction: constants by content, nodes in order, and the integer twin of each value. */
 import type { AttributeValue, ConstantTensor, Graph, GraphNode } from '../onnx/graph.js';
-import type { ObservedValue } from './calibrate.js';
-import { chooseExponent, type CalibrationMethod } from './lattice.js';
+import type { ValueType } from '../onnx/shape.js';
+import type { Scale } from './exponents.js';
+import type { CalibrationMethod } from './lattice.js';
 
 export interface QuantizeOptions {
   /** Width of weights and activations, 4 to 8. */
@@ -12,12 +13,11 @@ export interface QuantizeOptions {
 }
 
 /** An int8 value with scale 2^exponent. */
-export interface QuantizedValue {
+export interface QuantizedValue extends Scale {
   readonly name: string;
-  readonly exponent: number;
-  /** 0, or −128 for a graph input that is never negative: its 255 steps then span [0, max]. */
-  readonly zeroPoint: 0 | -128;
   readonly shape: readonly number[];
+  /** A graph input with a scale and zero point per element of its last axis; exponent and zeroPoint do not apply. */
+  readonly features?: { readonly scales: Float32Array; readonly zeroPoints: Int8Array };
 }
 
 export interface EmittedNode {
@@ -29,55 +29,34 @@ export interface EmittedNode {
   readonly attributes?: ReadonlyMap<string, AttributeValue>;
 }
 
+/** Operators newer than the opset that suffices for the rest. */
+const OPSET = 14;
+const NEWER_OPSETS: Readonly<Record<string, number>> = { Gelu: 20, Mish: 18 };
+
 export class Emitter {
-  readonly constants = new Map<string, ConstantTensor>();
-  readonly nodes: GraphNode[] = [];
-  readonly domains = new Set(['']);
-  /** Float value name → its integer twin. */
-  readonly quantized = new Map<string, QuantizedValue>();
-  readonly #consumers = new Map<string, GraphNode[]>();
-  readonly #outputs: ReadonlySet<string>;
+  readonly #constants = new Map<string, ConstantTensor>();
+  readonly #nodes: GraphNode[] = [];
+  readonly #opsets = new Map([['', OPSET]]);
+  readonly #quantized = new Map<string, QuantizedValue>();
 
   constructor(
-    readonly graph: Graph,
-    readonly observed: ReadonlyMap<string, ObservedValue>,
+    readonly types: ReadonlyMap<string, ValueType>,
+    readonly constants: ReadonlyMap<string, ConstantTensor>,
+    readonly scaleOf: (name: string) => Scale,
     readonly options: QuantizeOptions,
-  ) {
-    this.#outputs = new Set(graph.outputs.map((output) => output.name));
-    for (const node of graph.nodes)
-      for (const input of node.inputs)
-        this.#consumers.set(input, [...(this.#consumers.get(input) ?? []), node]);
-  }
+  ) {}
 
   /** Greatest magnitude of a weight or activation: 127 for 8 bits. */
   get levels(): number {
     return 2 ** (this.options.bits - 1) - 1;
   }
 
-  /** The only consumer of a value that is not an output of the graph, else undefined. */
-  onlyConsumer(name: string): GraphNode | undefined {
-    const consumers = this.#consumers.get(name) ?? [];
-    return consumers.length === 1 && !this.#outputs.has(name) ? consumers[0] : undefined;
-  }
-
-  /**
-   * The exponent for a value about to be requantized. Where only a rectifier reads it, its negative part is
-   * clamped away whatever the scale, so the rectified range decides.
-   */
-  exponentFor(name: string): number {
-    const reader = this.onlyConsumer(name);
-    const decisive = reader?.type === 'Relu' ? reader.outputs[0]! : name;
-    return chooseExponent(this.range(decisive), this.levels, this.options.method);
-  }
-
-  range(name: string): ObservedValue {
-    const range = this.observed.get(name);
-    if (!range) throw new Error(`value "${name}": calibration must have seen it, got no tensor`);
-    return range;
+  shape(name: string): readonly number[] {
+    return this.types.get(name)!.shape;
   }
 
   constant(name: string, tensor: ConstantTensor): string {
-    this.constants.set(name, tensor);
+    this.#constants.set(name, tensor);
     return name;
   }
 
@@ -95,13 +74,70 @@ export class Emitter {
     return this.constant(`int8_${value}`, { dtype: 'int8', shape: [], data: Int8Array.from([value]) });
   }
 
-  emit({ type, domain = '', name, inputs, output, attributes = new Map() }: EmittedNode): void {
-    this.domains.add(domain);
-    this.nodes.push({ name, domain, type, inputs, outputs: [output], attributes });
+  shapeConstant(shape: readonly number[]): string {
+    return this.constant(`shape_${shape.join('x')}`, {
+      dtype: 'int64',
+      shape: [shape.length],
+      data: BigInt64Array.from(shape.map(BigInt)),
+    });
   }
 
-  /** Declares `name` of the float graph to be `value` from here on. */
-  bind(name: string, value: QuantizedValue): void {
-    this.quantized.set(name, value);
+  emit({ type, domain = '', name, inputs, output, attributes = new Map() }: EmittedNode): string {
+    this.#opsets.set(domain, Math.max(this.#opsets.get(domain) ?? 1, NEWER_OPSETS[type] ?? 1));
+    this.#nodes.push({ name, domain, type, inputs, outputs: [output], attributes });
+    return output;
+  }
+
+  /** Declares float value `name` to be the int8 tensor `as` from here on. */
+  bind(name: string, as: string): QuantizedValue {
+    const value = { name: as, shape: this.shape(name), ...this.scaleOf(name) };
+    this.#quantized.set(name, value);
+    return value;
+  }
+
+  bindInput(name: string, value: QuantizedValue): void {
+    this.#quantized.set(name, value);
+  }
+
+  value(name: string): QuantizedValue {
+    return this.#quantized.get(name)!;
+  }
+
+  /** A node from integer operands to the integer twin of `output`. */
+  emitInteger(node: Omit<EmittedNode, 'output'>, output: string): QuantizedValue {
+    const value = this.bind(output, `${output}_q`);
+    this.emit({ ...node, output: value.name });
+    return value;
+  }
+
+  reshape(name: string, input: string, shape: readonly number[], output: string): string {
+    return this.emit({ type: 'Reshape', name, inputs: [input, this.shapeConstant(shape)], output });
+  }
+
+  /** The float32 reading of an integer value. */
+  dequantize(value: QuantizedValue, output: string): string {
+    return this.emit({
+      type: 'DequantizeLinear',
+      name: `dequantize_${output}`,
+      inputs: [value.name, this.scaleConstant(value.exponent), this.int8Constant(value.zeroPoint)],
+      output,
+    });
+  }
+
+  /** Rounds the float32 tensor `input` into the integer twin of `output`. */
+  quantize(input: string, output: string): QuantizedValue {
+    const { exponent, zeroPoint } = this.scaleOf(output);
+    const inputs = [input, this.scaleConstant(exponent), this.int8Constant(zeroPoint)];
+    return this.emitInteger({ type: 'QuantizeLinear', name: `quantize_${output}`, inputs }, output);
+  }
+
+  finish(graph: Graph): Graph {
+    return {
+      opsets: this.#opsets,
+      inputs: graph.inputs,
+      outputs: graph.outputs,
+      constants: this.#constants,
+      nodes: this.#nodes,
+    };
   }
 }

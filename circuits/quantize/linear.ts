@@ -1,170 +1,168 @@
-/** Conv and Gemm on the lattice: one divisor per output channel, 32-bit bias, output zero point 0. */
-import { ModelRefused } from '../errors.js';
-import type { AttributeValue, ConstantTensor, GraphNode } from '../onnx/graph.js';
+/** Layers with weights on the lattice: one divisor per output channel, 32-bit bias, output zero point 0. */
+import type { AttributeValue } from '../onnx/graph.js';
+import { sizeOf } from '../onnx/shape.js';
 import type { Emitter, QuantizedValue } from './emitter.js';
 import { quantizeChannel, roundHalfEven } from './lattice.js';
+import type { PlainAffine, PlainConv, PlainLinear } from './plain.js';
+import { perChannel } from './simplify.js';
 
 /** An accumulator must stay where int32 and the float path are exact. */
 const BIAS_LIMIT = 2 ** 30;
 
-export interface LatticeWeights {
-  /** Channel-major: channel c owns `perChannel` consecutive weights. */
-  readonly weights: Int8Array;
-  readonly scales: Float32Array;
-  readonly bias: Int32Array;
+const WINDOW_ATTRIBUTES = ['auto_pad', 'dilations', 'group', 'kernel_shape', 'pads', 'strides'];
+
+/** Names of the constants of one layer: weights, scale and zero point per channel, bias. */
+interface LatticeConstants {
+  readonly weights: string;
+  readonly scales: string;
+  readonly zeros: string;
+  readonly bias: string;
 }
 
 /** `weights` is channel-major; `bias` has one float per channel. */
-export function quantizeChannels(
+function quantizeLayer(
   emitter: Emitter,
+  output: string,
   weights: Float32Array,
+  weightShape: readonly number[],
   bias: Float32Array,
   inputExponent: number,
-  outputExponent: number,
-): LatticeWeights {
+): LatticeConstants {
   const channels = bias.length;
-  const perChannel = weights.length / channels;
-  const ratio = 2 ** (outputExponent - inputExponent);
-  const out = {
-    weights: new Int8Array(weights.length),
-    scales: new Float32Array(channels),
-    bias: new Int32Array(channels),
-  };
+  const each = weights.length / channels;
+  const ratio = 2 ** (emitter.scaleOf(output).exponent - inputExponent);
+  const quantized = new Int8Array(weights.length);
+  const scales = new Float32Array(channels);
+  const biases = new Int32Array(channels);
   for (let c = 0; c < channels; c++) {
-    const channel = quantizeChannel(
-      weights.subarray(c * perChannel, (c + 1) * perChannel),
-      ratio,
-      emitter.levels,
-      emitter.options.divisorMax,
-    );
-    out.weights.set(channel.weights, c * perChannel);
-    out.scales[c] = channel.scale;
+    const slice = weights.subarray(c * each, (c + 1) * each);
+    const channel = quantizeChannel(slice, ratio, emitter.levels, emitter.options.divisorMax);
+    quantized.set(channel.weights, c * each);
+    scales[c] = channel.scale;
     const q = roundHalfEven(bias[c]! / (2 ** inputExponent * channel.scale));
-    out.bias[c] = Math.min(BIAS_LIMIT, Math.max(-BIAS_LIMIT, q));
+    biases[c] = Math.min(BIAS_LIMIT, Math.max(-BIAS_LIMIT, q));
   }
-  return out;
+  const shape = [channels];
+  return {
+    weights: emitter.constant(`${output}_weight`, { dtype: 'int8', shape: weightShape, data: quantized }),
+    scales: emitter.constant(`${output}_weight_scale`, { dtype: 'float32', shape, data: scales }),
+    zeros: emitter.constant(`${output}_weight_zero`, { dtype: 'int8', shape, data: new Int8Array(channels) }),
+    bias: emitter.constant(`${output}_bias`, { dtype: 'int32', shape, data: biases }),
+  };
 }
 
-/** The float constant behind an input of a node, or a refusal: weights must be known when the circuit is. */
-export function constantInput(
+export function emitConv(emitter: Emitter, conv: PlainConv): void {
+  const input = emitter.value(conv.inputs[0]);
+  const { output, weights, weightShape, bias } = conv;
+  const layer = quantizeLayer(emitter, output, weights, weightShape, bias, input.exponent);
+  const attributes = new Map([...conv.node.attributes].filter(([name]) => WINDOW_ATTRIBUTES.includes(name)));
+  emitter.emitInteger(
+    { type: 'QLinearConv', name: conv.name, inputs: convInputs(emitter, input, layer, output), attributes },
+    output,
+  );
+}
+
+function convInputs(
   emitter: Emitter,
-  node: GraphNode,
-  index: number,
-  what: string,
-): ConstantTensor {
-  const tensor = emitter.graph.constants.get(node.inputs[index] ?? '');
-  if (tensor?.dtype === 'float32') return tensor;
-  throw new ModelRefused({
-    where: `node "${node.name}" (${node.type})`,
-    what,
-    expected: 'a float32 constant',
-    got: tensor ? tensor.dtype : `the computed value "${node.inputs[index]}"`,
-  });
+  input: QuantizedValue,
+  layer: LatticeConstants,
+  output: string,
+): string[] {
+  return [
+    input.name,
+    emitter.scaleConstant(input.exponent),
+    emitter.int8Constant(input.zeroPoint),
+    layer.weights,
+    layer.scales,
+    layer.zeros,
+    emitter.scaleConstant(emitter.scaleOf(output).exponent),
+    emitter.int8Constant(0),
+    layer.bias,
+  ];
 }
 
-export function emitConv(emitter: Emitter, node: GraphNode): void {
-  const weight = constantInput(emitter, node, 1, 'weight');
-  const channels = weight.shape[0]!;
-  const bias = node.inputs[2]
-    ? (constantInput(emitter, node, 2, 'bias').data as Float32Array)
-    : new Float32Array(channels);
-  emitLinear(emitter, node, {
-    type: 'QLinearConv',
-    domain: '',
-    weights: weight.data as Float32Array,
-    bias,
-    store: (q) => ({ dtype: 'int8', shape: weight.shape, data: q }),
-    attributes: node.attributes,
-  });
-}
-
-/** Y = X·W + B with W constant, as com.microsoft QGemm with one scale per column. */
-export function emitGemm(emitter: Emitter, node: GraphNode): void {
-  const flag = (name: string): number => numberAttribute(node, name, 0);
-  if (flag('transA') !== 0)
-    throw new ModelRefused({ where: `node "${node.name}" (Gemm)`, what: 'transA', expected: '0', got: '1' });
-  const weight = constantInput(emitter, node, 1, 'B');
-  const isTransposed = flag('transB') !== 0;
-  const [rows, columns] = weight.shape as [number, number];
-  const outputs = isTransposed ? rows : columns;
-  const inputs = isTransposed ? columns : rows;
-  const alpha = numberAttribute(node, 'alpha', 1);
-  const beta = numberAttribute(node, 'beta', 1);
-  const source = weight.data as Float32Array;
-  const weights = new Float32Array(source.length);
-  for (let o = 0; o < outputs; o++)
-    for (let i = 0; i < inputs; i++)
-      weights[o * inputs + i] = alpha * source[isTransposed ? o * inputs + i : i * outputs + o]!;
-  const bias = new Float32Array(outputs);
-  if (node.inputs[2]) {
-    const given = constantInput(emitter, node, 2, 'C').data as Float32Array;
-    for (let o = 0; o < outputs; o++) bias[o] = beta * given[given.length === 1 ? 0 : o]!;
+/** com.microsoft QGemm on rows: the only integer matrix product of ONNX Runtime that takes a bias. */
+export function emitLinear(emitter: Emitter, linear: PlainLinear): void {
+  const { output, name } = linear;
+  let { weights, bias } = linear;
+  let input = emitter.value(linear.inputs[0]);
+  const length = weights.length / bias.length;
+  if (input.features) {
+    // x = scale·(q − zero point): the scale goes into the weights, the zero points into the bias.
+    const { scales, zeroPoints } = input.features;
+    const given = weights;
+    bias = bias.map((b, o) =>
+      zeroPoints.reduce((sum, z, i) => sum - given[o * length + i]! * scales[i]! * z, b),
+    );
+    weights = weights.map((w, k) => w * scales[k % length]!);
+    input = { ...input, exponent: 0, zeroPoint: 0 };
   }
-  emitLinear(emitter, node, {
+  const layer = quantizeLayer(emitter, output, weights, [bias.length, length], bias, input.exponent);
+  const rows = sizeOf(input.shape) / length;
+  const isMatrix = input.shape.length === 2;
+  const from = isMatrix
+    ? input.name
+    : emitter.reshape(`${name}_rows`, input.name, [rows, length], `${output}_rows_q`);
+  const product = isMatrix ? `${output}_q` : `${output}_product_q`;
+  emitter.emit({
     type: 'QGemm',
     domain: 'com.microsoft',
-    weights,
-    bias,
-    store: (q) => ({ dtype: 'int8', shape: [outputs, inputs], data: q }),
+    name,
+    inputs: [
+      from,
+      emitter.scaleConstant(input.exponent),
+      emitter.int8Constant(input.zeroPoint),
+      layer.weights,
+      layer.scales,
+      layer.zeros,
+      layer.bias,
+      emitter.scaleConstant(emitter.scaleOf(output).exponent),
+      emitter.int8Constant(0),
+    ],
+    output: product,
     attributes: new Map<string, AttributeValue>([['transB', { kind: 'int', value: 1 }]]),
   });
+  if (!isMatrix) emitter.reshape(`${name}_shape`, product, emitter.shape(output), `${output}_q`);
+  emitter.bind(output, `${output}_q`);
 }
 
-interface LinearForm {
-  readonly type: 'QLinearConv' | 'QGemm';
-  readonly domain: string;
-  /** Channel-major. */
-  readonly weights: Float32Array;
-  readonly bias: Float32Array;
-  readonly store: (weights: Int8Array) => ConstantTensor;
-  readonly attributes: ReadonlyMap<string, AttributeValue>;
-}
-
-function emitLinear(emitter: Emitter, node: GraphNode, form: LinearForm): void {
-  const input = emitter.quantized.get(node.inputs[0]!)!;
-  const output = node.outputs[0]!;
-  const exponent = emitter.exponentFor(output);
-  const lattice = quantizeChannels(emitter, form.weights, form.bias, input.exponent, exponent);
-  const channels = form.bias.length;
-  const vector = { shape: [channels] };
-  const scales = emitter.constant(`${output}_weight_scale`, {
-    dtype: 'float32',
-    ...vector,
-    data: lattice.scales,
+/** A depthwise 1×1 convolution, over the channels if the map depends on them only, else over single elements. */
+export function emitAffine(emitter: Emitter, affine: PlainAffine): void {
+  const { name, output, scale, shift } = affine;
+  const input = emitter.value(affine.inputs[0]);
+  const shape = input.shape;
+  const scales = shape.length >= 3 ? perChannel(scale, shape, 1) : undefined;
+  const shifts = scales ? perChannel(shift, shape, 1) : undefined;
+  const [weights, bias] = scales && shifts ? [scales, shifts] : [scale, shift];
+  const isSpread = weights.length !== scale.length || (scales !== undefined && shifts !== undefined);
+  const spatial = isSpread ? shape.slice(2).map(() => 1) : [1, 1];
+  const layer = quantizeLayer(
+    emitter,
+    output,
+    weights,
+    [weights.length, 1, ...spatial],
+    bias,
+    input.exponent,
+  );
+  const attributes = new Map<string, AttributeValue>([
+    ['group', { kind: 'int', value: weights.length }],
+    ['kernel_shape', { kind: 'ints', value: spatial }],
+  ]);
+  if (isSpread) {
+    emitter.emitInteger(
+      { type: 'QLinearConv', name, inputs: convInputs(emitter, input, layer, output), attributes },
+      output,
+    );
+    return;
+  }
+  const flat = emitter.reshape(`${name}_flat`, input.name, [1, weights.length, 1, 1], `${output}_flat_q`);
+  const product = emitter.emit({
+    type: 'QLinearConv',
+    name,
+    inputs: convInputs(emitter, { ...input, name: flat }, layer, output),
+    output: `${output}_product_q`,
+    attributes,
   });
-  const zeros = emitter.constant(`${output}_weight_zero`, {
-    dtype: 'int8',
-    ...vector,
-    data: new Int8Array(channels),
-  });
-  const weights = emitter.constant(`${output}_weight`, form.store(lattice.weights));
-  const bias = emitter.constant(`${output}_bias`, { dtype: 'int32', ...vector, data: lattice.bias });
-  const zero = emitter.int8Constant(0);
-  const inputZero = emitter.int8Constant(input.zeroPoint);
-  const inputScale = emitter.scaleConstant(input.exponent);
-  const outputScale = emitter.scaleConstant(exponent);
-  const value: QuantizedValue = {
-    name: `${output}_q`,
-    exponent,
-    zeroPoint: 0,
-    shape: emitter.range(output).shape,
-  };
-  const inputs =
-    form.type === 'QLinearConv'
-      ? [input.name, inputScale, inputZero, weights, scales, zeros, outputScale, zero, bias]
-      : [input.name, inputScale, inputZero, weights, scales, zeros, bias, outputScale, zero];
-  emitter.emit({
-    type: form.type,
-    domain: form.domain,
-    name: node.name,
-    inputs,
-    output: value.name,
-    attributes: form.attributes,
-  });
-  emitter.bind(output, value);
-}
-
-function numberAttribute(node: GraphNode, name: string, otherwise: number): number {
-  const attribute = node.attributes.get(name);
-  return attribute?.kind === 'int' || attribute?.kind === 'float' ? attribute.value : otherwise;
+  emitter.reshape(`${name}_shape`, product, emitter.shape(output), `${output}_q`);
+  emitter.bind(output, `${output}_q`);
 }

@@ -1,106 +1,180 @@
 /**
  * Float graph → int8 graph in QOperator form: a leading QuantizeLinear, integer operators, a trailing
- * DequantizeLinear. Every computed activation is symmetric int8 with a power-of-two scale and zero point 0,
- * so a rectified one lies in [0, 127] and costs one bit less than an 8-bit range.
+ * DequantizeLinear, and after it whatever deterministic tail (Softmax, Sigmoid, ArgMax) the graph ends in. Computed
+ * values are symmetric int8 with a power-of-two scale and zero point 0, so a rectified one lies in [0, 127] and costs
+ * one bit less than an 8-bit range.
  */
-import { ModelRefused } from '../errors.js';
 import type { Graph, GraphNode } from '../onnx/graph.js';
-import { type CalibrationInput, observeValues } from './calibrate.js';
+import { intAttribute } from '../onnx/node.js';
+import { sizeOf } from '../onnx/shape.js';
+import { type CalibrationInput, observeValues, type ObservedValue } from './calibrate.js';
 import { Emitter, type QuantizedValue, type QuantizeOptions } from './emitter.js';
-import { chooseExponent } from './lattice.js';
-import { emitConv, emitGemm } from './linear.js';
+import { chooseScales } from './exponents.js';
+import { emitAffine, emitConv, emitLinear } from './linear.js';
+import { emitOperator, emitWiring } from './operators.js';
+import type { PlainGraph, PlainNode } from './plain.js';
+import { refuse, simplify } from './simplify.js';
+import { ModelRefused } from '../errors.js';
 
-type EmitOp = (emitter: Emitter, node: GraphNode) => void;
+/** May follow the last integer, outside the proof: deterministic functions of it. */
+const TAIL = new Set(['Softmax', 'LogSoftmax', 'Sigmoid', 'ArgMax']);
 
-/** The same node on the integer twin of its first input: the scale passes through. */
-const emitUnchanged: EmitOp = (emitter, node) => {
-  const input = emitter.quantized.get(node.inputs[0]!)!;
-  const output = node.outputs[0]!;
-  const constants = node.inputs.slice(1).map((name) => {
-    const tensor = emitter.graph.constants.get(name);
-    return tensor ? emitter.constant(name, tensor) : name;
-  });
-  const value = { ...input, name: `${output}_q`, shape: emitter.range(output).shape };
-  emitter.emit({
-    type: node.type,
-    name: node.name,
-    inputs: [input.name, ...constants],
-    output: value.name,
-    attributes: node.attributes,
-  });
-  emitter.bind(output, value);
-};
+/** A table whose widest column is this many times the median one gets a scale for each column. */
+const FEATURE_SPREAD = 16;
 
-/** Below 8 bits the rectified range is clipped from above as well. */
-const emitRelu: EmitOp = (emitter, node) => {
-  const input = emitter.quantized.get(node.inputs[0]!)!;
-  if (emitter.options.bits === 8 && input.zeroPoint === 0) return emitUnchanged(emitter, node);
-  const output = node.outputs[0]!;
-  const value = { ...input, name: `${output}_q` };
-  const top = emitter.options.bits === 8 ? 127 : input.zeroPoint + emitter.levels;
-  emitter.emit({
-    type: 'Clip',
-    name: node.name,
-    inputs: [input.name, emitter.int8Constant(input.zeroPoint), emitter.int8Constant(top)],
-    output: value.name,
-  });
-  emitter.bind(output, value);
-};
+export interface QuantizedGraph {
+  readonly graph: Graph;
+  /** Integer tensor and scale of every float value that has one, for comparing layer by layer. */
+  readonly integers: ReadonlyMap<
+    string,
+    { readonly name: string; readonly scale: number; readonly zeroPoint: number }
+  >;
+}
 
-const EMITTERS: Readonly<Record<string, EmitOp>> = {
-  Conv: emitConv,
-  Gemm: emitGemm,
-  Relu: emitRelu,
-  MaxPool: emitUnchanged,
-  Flatten: emitUnchanged,
-  Reshape: emitUnchanged,
-};
-
-/** @param calibration inputs like those the model will see; at least one. */
+/** @param calibration inputs like those the model will see; at least one. Throws ModelRefused. */
 export async function quantizeGraph(
   graph: Graph,
   calibration: readonly CalibrationInput[],
   options: QuantizeOptions,
-): Promise<Graph> {
-  const emitter = new Emitter(graph, await observeValues(graph, calibration), options);
-  for (const input of graph.inputs) {
-    const range = emitter.range(input.name);
-    const zeroPoint = range.min >= 0 ? -128 : 0;
-    const exponent = chooseExponent(range, 127 - zeroPoint, 'minmax');
-    const value: QuantizedValue = { name: `${input.name}_q`, exponent, zeroPoint, shape: input.shape };
+): Promise<QuantizedGraph> {
+  for (const { name, dtype } of graph.inputs)
+    if (dtype !== 'float32')
+      throw new ModelRefused({ where: `input "${name}"`, what: 'dtype', expected: 'float32', got: dtype });
+  const { body, tail } = cutTail(graph);
+  const observed = await observeValues(graph, calibration);
+  const plain = simplify(body);
+  const levels = 2 ** (options.bits - 1) - 1;
+  const inputNames = graph.inputs.map(({ name }) => name);
+  const scaleOf = chooseScales(plain, inputNames, observed, (node) => constantPeak(node, graph), {
+    levels,
+    method: options.method,
+  });
+  const emitter = new Emitter(plain.types, graph.constants, scaleOf, options);
+  for (const name of inputNames) emitInput(emitter, name, plain, observed.get(name)!);
+  for (const node of plain.nodes) emitNode(emitter, node);
+  for (const [output, value] of plain.outputs) emitter.dequantize(emitter.value(value), output);
+  for (const node of tail)
     emitter.emit({
-      type: 'QuantizeLinear',
-      name: `quantize_${input.name}`,
-      inputs: [input.name, emitter.scaleConstant(exponent), emitter.int8Constant(zeroPoint)],
-      output: value.name,
+      type: node.type,
+      name: node.name,
+      inputs: node.inputs,
+      output: node.outputs[0]!,
+      attributes: tailAttributes(node, graph),
     });
-    emitter.bind(input.name, value);
+  const integers = new Map(
+    [...plain.nodes.map((node) => node.output), ...inputNames].map((name) => {
+      const { name: integer, exponent, zeroPoint } = emitter.value(name);
+      return [name, { name: integer, scale: 2 ** exponent, zeroPoint }];
+    }),
+  );
+  return { graph: emitter.finish(graph), integers };
+}
+
+/** Cuts off the tail; the body's outputs are what the tail reads, and the outputs that are not of the tail. */
+function cutTail(graph: Graph): { body: Graph; tail: GraphNode[] } {
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const tail: GraphNode[] = [];
+  const isTail = new Set<GraphNode>();
+  for (const node of [...graph.nodes].reverse()) {
+    const readers = graph.nodes.filter((other) => other.inputs.includes(node.outputs[0]!));
+    const isRead = outputs.has(node.outputs[0]!) || readers.length > 0;
+    if (
+      node.domain !== '' ||
+      !TAIL.has(node.type) ||
+      !isRead ||
+      !readers.every((reader) => isTail.has(reader))
+    )
+      continue;
+    isTail.add(node);
+    tail.unshift(node);
   }
-  for (const node of graph.nodes) {
-    const emit = EMITTERS[node.type];
-    if (!emit || node.domain !== '')
-      throw new ModelRefused({
-        where: `node "${node.name}" (${node.type})`,
-        what: 'operator',
-        expected: `one of ${Object.keys(EMITTERS).join(', ')}`,
-        got: node.domain === '' ? node.type : `${node.domain}:${node.type}`,
-      });
-    emit(emitter, node);
-  }
-  for (const output of graph.outputs) {
-    const value = emitter.quantized.get(output.name)!;
-    emitter.emit({
-      type: 'DequantizeLinear',
-      name: `dequantize_${output.name}`,
-      inputs: [value.name, emitter.scaleConstant(value.exponent), emitter.int8Constant(value.zeroPoint)],
-      output: output.name,
-    });
-  }
-  return {
-    opsets: new Map([...emitter.domains].map((domain) => [domain, domain === '' ? 14 : 1])),
-    inputs: graph.inputs,
-    outputs: graph.outputs,
-    constants: emitter.constants,
-    nodes: emitter.nodes,
+  const made = new Set(tail.map((node) => node.outputs[0]!));
+  const names = [...outputs, ...tail.flatMap((node) => node.inputs)].filter((name) => !made.has(name));
+  const body: Graph = {
+    ...graph,
+    nodes: graph.nodes.filter((node) => !isTail.has(node)),
+    outputs: [...new Set(names)].map((name) => ({ name, dtype: 'float32', shape: [] })),
   };
+  return { body, tail };
+}
+
+/** Softmax meant "flatten from axis 1" before opset 13; on the last axis both are the same. */
+function tailAttributes(node: GraphNode, graph: Graph): GraphNode['attributes'] {
+  if (node.type !== 'Softmax' && node.type !== 'LogSoftmax') return node.attributes;
+  const isOld = (graph.opsets.get('') ?? 1) < 13;
+  const axis = intAttribute(node, 'axis', isOld ? 1 : -1);
+  const rank = graph.outputs.find(({ name }) => name === node.outputs[0])?.shape.length ?? 2;
+  if (isOld && axis !== -1 && axis !== rank - 1) refuse(node, 'axis', `the last, ${rank - 1}`, String(axis));
+  return new Map(node.attributes).set('axis', { kind: 'int', value: axis });
+}
+
+function emitNode(emitter: Emitter, node: PlainNode): void {
+  if (node.kind === 'conv') emitConv(emitter, node);
+  else if (node.kind === 'linear') emitLinear(emitter, node);
+  else if (node.kind === 'affine') emitAffine(emitter, node);
+  else if (node.kind === 'wiring') emitWiring(emitter, node);
+  else emitOperator(emitter, node);
+}
+
+/** Greatest magnitude among constants that an operator brings into the scale of its operands. */
+function constantPeak(node: PlainNode, graph: Graph): number {
+  if (node.kind === 'wiring') return Math.abs(node.wiring.fill ?? 0);
+  if (node.kind !== 'operator' || !['Add', 'Sub', 'Sum', 'Max', 'Min'].includes(node.node.type)) return 0;
+  const constants = node.inputs.map((name) => graph.constants.get(name)?.data as Float32Array | undefined);
+  return constants.reduce(
+    (peak, data) => (data ?? new Float32Array(0)).reduce((p, v) => Math.max(p, Math.abs(v)), peak),
+    0,
+  );
+}
+
+function emitInput(emitter: Emitter, name: string, plain: PlainGraph, range: ObservedValue): void {
+  const features = featureScales(name, plain, range);
+  const shape = emitter.shape(name);
+  const integer = `${name}_q`;
+  if (!features) {
+    const value = emitter.bind(name, integer);
+    const inputs = [name, emitter.scaleConstant(value.exponent), emitter.int8Constant(value.zeroPoint)];
+    emitter.emit({ type: 'QuantizeLinear', name: `quantize_${name}`, inputs, output: integer });
+    return;
+  }
+  const vector = { shape: [features.scales.length] };
+  const scales = emitter.constant(`${name}_scales`, { dtype: 'float32', ...vector, data: features.scales });
+  const zeros = emitter.constant(`${name}_zeros`, { dtype: 'int8', ...vector, data: features.zeroPoints });
+  emitter.emit({
+    type: 'QuantizeLinear',
+    name: `quantize_${name}`,
+    inputs: [name, scales, zeros],
+    output: integer,
+    attributes: new Map([['axis', { kind: 'int', value: shape.length - 1 }]]),
+  });
+  const value: QuantizedValue = { name: integer, shape, exponent: 0, zeroPoint: 0, features };
+  emitter.bindInput(name, value);
+}
+
+/**
+ * A scale for each feature of a table, if only linear layers read it and its columns live on different scales: then the
+ * scales fold into the weights. The zero point centres a column as far as int8 can; a column far from 0 pays in step.
+ */
+function featureScales(name: string, plain: PlainGraph, range: ObservedValue): QuantizedValue['features'] {
+  const shape = plain.types.get(name)!.shape;
+  const width = shape[shape.length - 1] ?? 0;
+  const readers = plain.nodes.filter((node) => node.inputs.some((input) => input === name));
+  const isTable = sizeOf(shape) === width * (shape[0] ?? 0) && shape.length === 2;
+  if (!isTable || readers.length === 0 || readers.some((node) => node.kind !== 'linear')) return undefined;
+  const [min, max] = [range.columnMin!, range.columnMax!];
+  const spans = Array.from(min, (low, i) => Math.max(max[i]!, 0) - Math.min(low, 0)).filter(
+    (span) => span > 0,
+  );
+  const sorted = [...spans].sort((a, b) => a - b);
+  if (sorted.length < 2 || sorted[sorted.length - 1]! < FEATURE_SPREAD * sorted[sorted.length >> 1]!)
+    return undefined;
+  const scales = new Float32Array(width);
+  const zeroPoints = new Int8Array(width);
+  for (let i = 0; i < width; i++) {
+    const [low, high] = [min[i]!, max[i]!];
+    const reach = Math.max((high - low) / 254, Math.abs(low) / 254, Math.abs(high) / 254, 1e-30);
+    scales[i] = reach;
+    zeroPoints[i] = Math.min(127, Math.max(-128, Math.round(-(low + high) / 2 / reach)));
+  }
+  return { scales, zeroPoints };
 }

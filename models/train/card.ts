@@ -55,7 +55,7 @@ export async function writeModelFolder(folder: ModelFolder): Promise<void> {
   const asInput = ({ x }: LabelledSample): CalibrationInput =>
     new Map([[input.name, { dtype: 'float32', shape: input.shape, data: x }]]);
   const floatModel = encodeGraph(graph);
-  const model = encodeGraph(await quantizeGraph(graph, folder.calibration.map(asInput), options));
+  const model = encodeGraph((await quantizeGraph(graph, folder.calibration.map(asInput), options)).graph);
   const samples = heldOut.map(({ sample }) => sample);
   const floatLabels = await classifyAll(floatModel, graph, samples);
   const labels = await classifyAll(model, graph, samples);

@@ -1,0 +1,155 @@
+/** Averages, sums and transposed convolutions, written as the convolutions and linear maps they are. */
+import type { AttributeValue, GraphNode } from '../onnx/graph.js';
+import { intAttribute } from '../onnx/node.js';
+import { mapByCoordinates, type NodeContext, sizeOf, stridesOf } from '../onnx/shape.js';
+import { windowOf } from '../onnx/window.js';
+import { reducedAxes } from '../onnx/wiring.js';
+import { refuse, type Simplifier } from './simplify.js';
+
+const ints = (value: readonly number[]): AttributeValue => ({ kind: 'ints', value });
+const int = (value: number): AttributeValue => ({ kind: 'int', value });
+
+/** AveragePool: a depthwise convolution with equal weights; where padding does not count, the edges are scaled up. */
+export function averageAsConv(simplifier: Simplifier, node: GraphNode, context: NodeContext): void {
+  const source = node.inputs[0]!;
+  const shape = simplifier.shape(source);
+  const output = node.outputs[0]!;
+  const window = windowOf(context, shape.slice(2));
+  const channels = shape[1]!;
+  const taps = sizeOf(window.kernel);
+  const pads = [...window.before, ...window.after];
+  const outputShape = simplifier.shape(output);
+  const counts = intAttribute(node, 'count_include_pad', 0) !== 0 && intAttribute(node, 'ceil_mode', 0) === 0;
+  const share = mapByCoordinates(outputShape, (at) => {
+    let inside = 1;
+    window.kernel.forEach((kernel, axis) => {
+      let hits = 0;
+      for (let k = 0; k < kernel; k++) {
+        const position =
+          at[axis + 2]! * window.strides[axis]! + k * window.dilations[axis]! - window.before[axis]!;
+        if (counts || (position >= 0 && position < shape[axis + 2]!)) hits++;
+      }
+      inside *= hits;
+    });
+    return inside;
+  });
+  const isEven = share.every((count) => count === taps);
+  const raw = isEven ? output : simplifier.fresh(`${output}_before_share`, outputShape);
+  const attributes = new Map<string, AttributeValue>([
+    ['kernel_shape', ints(window.kernel)],
+    ['strides', ints(window.strides)],
+    ['dilations', ints(window.dilations)],
+    ['pads', ints(pads)],
+    ['group', int(channels)],
+  ]);
+  const conv: GraphNode = { ...node, type: 'Conv', inputs: [source], outputs: [raw], attributes };
+  const weights = new Float32Array(channels * taps).fill(1 / taps);
+  simplifier.addConv(conv, source, [channels, 1, ...window.kernel], weights, new Float32Array(channels));
+  if (isEven) return;
+  const scale = Float32Array.from(share, (count) => taps / count);
+  simplifier.addAffine({ ...node, inputs: [raw] }, raw, scale, new Float32Array(scale.length));
+}
+
+/** Sum or mean over axes: the reduced axes last, then one row of equal weights. */
+export function reduceAsLinear(simplifier: Simplifier, node: GraphNode, context: NodeContext): void {
+  const source = node.inputs[0]!;
+  const output = node.outputs[0]!;
+  const shape = simplifier.shape(source);
+  const reduced =
+    node.type === 'GlobalAveragePool' ? new Set(shape.map((_, axis) => axis).slice(2)) : reducedAxes(context);
+  const axes = shape.map((_, axis) => axis);
+  const order = [...axes.filter((axis) => !reduced.has(axis)), ...axes.filter((axis) => reduced.has(axis))];
+  const length = sizeOf([...reduced].map((axis) => shape[axis]!));
+  const rows = sizeOf(shape) / length;
+  const strides = stridesOf(shape);
+  const permuted = order.map((axis) => shape[axis]!);
+  const rowsOf = simplifier.fresh(`${output}_rows`, [rows, length]);
+  simplifier.addWiring(
+    { ...node, name: `${node.name}_rows`, inputs: [source], outputs: [rowsOf] },
+    {
+      shape: [rows, length],
+      sources: [0],
+      map: () =>
+        mapByCoordinates(permuted, (at) => order.reduce((sum, axis, i) => sum + strides[axis]! * at[i]!, 0)),
+    },
+  );
+  const sums = simplifier.fresh(`${output}_sums`, [rows, 1]);
+  const weight = node.type === 'ReduceSum' ? 1 : 1 / length;
+  simplifier.addLinear(node.name, rowsOf, sums, new Float32Array(length).fill(weight), new Float32Array(1));
+  const outputShape = simplifier.shape(output);
+  simplifier.addWiring(
+    { ...node, name: `${node.name}_shape`, inputs: [sums] },
+    { shape: outputShape, sources: [0], map: () => Int32Array.from({ length: rows }, (_, i) => i) },
+  );
+}
+
+/**
+ * ConvTranspose with stride s: the input with s − 1 zeros between neighbours, convolved with the flipped kernel under
+ * padding kernel − 1 − pad (dilations counted in the kernel's extent).
+ */
+export function transposedConvAsConv(simplifier: Simplifier, node: GraphNode, context: NodeContext): void {
+  const source = node.inputs[0]!;
+  const output = node.outputs[0]!;
+  const shape = simplifier.shape(source);
+  const weight = simplifier.constant(node.inputs[1])!;
+  const rank = shape.length - 2;
+  const given = (name: string, fallback: number, length: number): number[] => {
+    const attribute = node.attributes.get(name);
+    return attribute?.kind === 'ints' && attribute.value.length > 0
+      ? [...attribute.value]
+      : new Array<number>(length).fill(fallback);
+  };
+  if (node.attributes.has('auto_pad') || node.attributes.has('output_shape'))
+    refuse(node, 'auto_pad and output_shape', 'absent', 'present');
+  if (context.type(1)?.dtype !== 'float32') refuse(node, 'W', 'float32', context.type(1)?.dtype ?? 'absent');
+  const group = intAttribute(node, 'group', 1);
+  const [strides, dilations] = [given('strides', 1, rank), given('dilations', 1, rank)];
+  const [pads, extra] = [given('pads', 0, 2 * rank), given('output_padding', 0, rank)];
+  const [ins, outsEach] = weight.shape as [number, number];
+  const kernel = weight.shape.slice(2);
+  const spread = [shape[0]!, shape[1]!, ...strides.map((s, i) => (shape[i + 2]! - 1) * s + 1)];
+  const stretched = simplifier.fresh(`${output}_stretched`, spread);
+  const from = stridesOf(shape);
+  simplifier.addWiring(
+    { ...node, name: `${node.name}_stretch`, inputs: [source], outputs: [stretched] },
+    {
+      shape: spread,
+      sources: [0],
+      fill: 0,
+      map: () =>
+        mapByCoordinates(spread, (at) => {
+          if (strides.some((s, i) => at[i + 2]! % s !== 0)) return -1;
+          return at.reduce((sum, c, i) => sum + from[i]! * (i < 2 ? c : c / strides[i - 2]!), 0);
+        }),
+    },
+  );
+  const reach = kernel.map((k, i) => (k - 1) * dilations[i]!);
+  const newPads = [
+    ...reach.map((r, i) => r - pads[i]!),
+    ...reach.map((r, i) => r - pads[i + rank]! + extra[i]!),
+  ];
+  if (newPads.some((pad) => pad < 0))
+    refuse(node, 'pads', 'at most the kernel extent', `[${pads.join(',')}]`);
+  // ONNX stores [in, out / group, kernel]; a convolution wants [out, in / group, flipped kernel].
+  const [insEach, taps] = [ins / group, sizeOf(kernel)];
+  const weights = new Float32Array(weight.data.length);
+  const data = weight.data as Float32Array;
+  for (let g = 0; g < group; g++)
+    for (let o = 0; o < outsEach; o++)
+      for (let i = 0; i < insEach; i++)
+        for (let k = 0; k < taps; k++)
+          weights[((g * outsEach + o) * insEach + i) * taps + k] =
+            data[((g * insEach + i) * outsEach + o) * taps + (taps - 1 - k)]!;
+  const bias = node.inputs[2]
+    ? ((simplifier.constant(node.inputs[2])?.data as Float32Array | undefined) ??
+      refuse(node, 'B', 'a constant', 'a computed value'))
+    : new Float32Array(outsEach * group);
+  const attributes = new Map<string, AttributeValue>([
+    ['kernel_shape', ints(kernel)],
+    ['dilations', ints(dilations)],
+    ['pads', ints(newPads)],
+    ['group', int(group)],
+  ]);
+  const conv: GraphNode = { ...node, type: 'Conv', inputs: [stretched], outputs: [output], attributes };
+  simplifier.addConv(conv, stretched, [outsEach * group, insEach, ...kernel], weights, bias);
+}

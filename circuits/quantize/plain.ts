@@ -1,0 +1,66 @@
+/** The float graph between simplification and emission: five kinds of node, weights already folded. */
+import type { GraphNode } from '../onnx/graph.js';
+import type { ValueType } from '../onnx/shape.js';
+import type { Wiring } from '../onnx/wiring.js';
+
+/** Convolution; weights [out, in / group, kernel…] row-major, one bias per output channel. */
+export interface PlainConv {
+  readonly kind: 'conv';
+  readonly name: string;
+  readonly inputs: readonly [string];
+  readonly output: string;
+  readonly weights: Float32Array;
+  readonly weightShape: readonly number[];
+  readonly bias: Float32Array;
+  readonly node: GraphNode;
+}
+
+/** y = x·Wᵀ + b over the last axis; weights [out, in] row-major. */
+export interface PlainLinear {
+  readonly kind: 'linear';
+  readonly name: string;
+  readonly inputs: readonly [string];
+  readonly output: string;
+  readonly weights: Float32Array;
+  readonly bias: Float32Array;
+}
+
+/** y = scale·x + shift, element by element; vectors of the full size. */
+export interface PlainAffine {
+  readonly kind: 'affine';
+  readonly name: string;
+  readonly inputs: readonly [string];
+  readonly output: string;
+  readonly scale: Float32Array;
+  readonly shift: Float32Array;
+}
+
+/** Elements moved, copied or filled. */
+export interface PlainWiring {
+  readonly kind: 'wiring';
+  readonly name: string;
+  readonly inputs: readonly string[];
+  readonly output: string;
+  readonly wiring: Wiring;
+  /** The operator that moves them. */
+  readonly node: GraphNode;
+}
+
+/** Any other operator; its inputs are those of `node`, with folded names put in. */
+export interface PlainOperator {
+  readonly kind: 'operator';
+  readonly name: string;
+  readonly inputs: readonly string[];
+  readonly output: string;
+  readonly node: GraphNode;
+}
+
+export type PlainNode = PlainConv | PlainLinear | PlainAffine | PlainWiring | PlainOperator;
+
+export interface PlainGraph {
+  /** In topological order. */
+  readonly nodes: readonly PlainNode[];
+  readonly types: ReadonlyMap<string, ValueType>;
+  /** Graph output name → the value it is. */
+  readonly outputs: ReadonlyMap<string, string>;
+}
