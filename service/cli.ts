@@ -25,7 +25,21 @@ const program = new Command('verinfer')
   .description('Run a quantized ONNX model; get the answer and a proof anyone can check.')
   .version(version)
   .showHelpAfterError();
-const verbs = [quantize, compile, uniqueness, setup, prove, verify, audit, replay, serve, doctor, keys, gc, demo];
+const verbs = [
+  quantize,
+  compile,
+  uniqueness,
+  setup,
+  prove,
+  verify,
+  audit,
+  replay,
+  serve,
+  doctor,
+  keys,
+  gc,
+  demo,
+];
 for (const verb of verbs) verb(program);
 
 try {
