@@ -220,6 +220,34 @@ const steps: readonly string[] = [
     return query select 'accepted', r->>'id';
   end $$;
   `,
+  `
+  -- The signer's ledger (service/signer/ledger.ts). attempts: signed bytes that may be out there, oldest first.
+  create table chain_intents (
+    sequence bigint generated always as identity,
+    id text primary key,
+    chain_id bigint not null,
+    sender text not null,
+    recipient text not null,
+    data text not null,
+    value_wei numeric not null,
+    not_after_s bigint,
+    state text not null default 'queued' check (state in
+      ('queued', 'signed', 'broadcast', 'mined', 'final', 'reverted', 'expired', 'refused')),
+    nonce bigint,
+    attempts jsonb not null default '[]',
+    transaction_hash text,
+    block_number bigint,
+    block_hash text,
+    gas_used numeric,
+    reason text,
+    failures integer not null default 0,
+    signed_at timestamptz,
+    created_at timestamptz not null default now(),
+    unique (chain_id, sender, nonce)
+  );
+  create index chain_intents_open on chain_intents (chain_id, sender, sequence)
+    where state in ('queued', 'signed', 'broadcast', 'mined');
+  `,
 ];
 
 export const schemaVersion = steps.length;
