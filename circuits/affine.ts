@@ -70,6 +70,16 @@ export function gathered(
   return writer.finish(shape);
 }
 
+/** All elements of the tensors, one after the other, as a list. */
+export function concatenated(tensors: readonly AffineTensor[]): AffineTensor {
+  if (tensors.length === 1) return tensors[0];
+  const writer = new AffineWriter();
+  for (const tensor of tensors) {
+    for (let i = 0; i < tensor.constants.length; i++) writer.copy(tensor, i);
+  }
+  return writer.finish([tensors.reduce((sum, { constants }) => sum + constants.length, 0)]);
+}
+
 /** Value of one element under a provisional assignment; exact because bounds keep sums below 2^53. */
 export function evaluateElement(tensor: AffineTensor, index: number, wireValues: Int32Array): number {
   const { starts, wires, coefficients } = tensor;

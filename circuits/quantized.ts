@@ -1,11 +1,13 @@
-import type { AffineTensor } from './affine.js';
-import { ModelRefused } from './errors.js';
+import { concatenated, gathered, type AffineTensor } from './affine.js';
+import * as bins from './gadgets/bins.js';
 import {
   fitRequantization,
   fitStaircase,
+  requantizeFloat,
   staircaseOf,
   type FloorFit,
   type RequantizationFit,
+  type ThresholdFit,
 } from './import/fit.js';
 import * as requantize from './gadgets/requantize.js';
 import type { Requantize } from './gadgets/division-plan.js';
@@ -14,7 +16,8 @@ import type { TensorType } from './tensor.js';
 
 /**
  * How an accumulator becomes an activation. `multiplier` is ONNX Runtime's float32 factor of the integer kernels;
- * `fit` is an integer form already checked where it was found; `valueAt` is any other non-decreasing step function (before saturation) of average slope `slope`.
+ * `fit` is an integer form already checked where it was found; `valueAt` is any other non-decreasing step function
+ * (before saturation) of average slope `slope`.
  */
 export type Rescaling =
   | { readonly kind: 'multiplier'; readonly multiplier: number; readonly zeroPoint: number }
@@ -79,13 +82,19 @@ export function roundingCost(pending: Pending): number {
   let rows = 0;
   for (let i = 0; i < lo.length; i++) {
     const spec = specs[pending.rescalingOf(i)];
-    rows += requantize.cost(spec, lo[i], hi[i]);
+    rows += isDivision(spec) ? requantize.cost(spec, lo[i], hi[i]) : bins.cost(spec.fit, lo[i], hi[i]);
   }
   return rows;
 }
 
+type Fitted = Requantize | (Omit<Requantize, 'fit'> & { readonly fit: ThresholdFit });
+
+function isDivision(spec: Fitted): spec is Requantize {
+  return spec.fit.kind !== 'thresholds';
+}
+
 /** One fit a rescaling, over the joint range of its elements. */
-function fitAll({ accumulator, rescalings, rescalingOf, yMin, yMax }: Pending): Requantize[] {
+function fitAll({ accumulator, rescalings, rescalingOf, yMin, yMax }: Pending): Fitted[] {
   const accMin = new Float64Array(rescalings.length).fill(Infinity);
   const accMax = new Float64Array(rescalings.length).fill(-Infinity);
   for (let i = 0; i < accumulator.lo.length; i++) {
@@ -96,29 +105,60 @@ function fitAll({ accumulator, rescalings, rescalingOf, yMin, yMax }: Pending): 
   return rescalings.map((rescaling, k) => {
     const range = { accMin: accMin[k], accMax: accMax[k], yMin, yMax };
     if (range.accMin > range.accMax) range.accMin = range.accMax = 0; // no element uses this channel
-    const { zeroPoint } = rescaling;
-    if (rescaling.kind === 'fit') return { fit: rescaling.fit, zeroPoint, yMin, yMax };
-    if (rescaling.kind === 'multiplier') {
-      const fit = integerFit(fitRequantization({ ...range, multiplier: rescaling.multiplier, zeroPoint }));
-      return { fit, zeroPoint, yMin, yMax };
-    }
-    const clamped = (acc: number): number => Math.min(Math.max(rescaling.valueAt(acc), yMin), yMax);
-    const staircase = staircaseOf(clamped, range);
-    const fit = integerFit(fitStaircase({ ...staircase, slope: rescaling.slope, zeroPoint }));
-    return { fit, zeroPoint, yMin, yMax };
+    const fit = fitOne(rescaling, range);
+    return { fit, zeroPoint: rescaling.zeroPoint, yMin, yMax } as Fitted;
   });
 }
 
-function integerFit(fit: RequantizationFit): Requantize['fit'] {
-  if (fit.kind !== 'thresholds') return fit;
-  throw new ModelRefused({
-    where: 'requantization',
-    what: 'scale',
-    expected: 'one that an integer division reproduces',
-    got: `${fit.thresholds.length} irregular thresholds`,
-  });
+interface Range {
+  readonly accMin: number;
+  readonly accMax: number;
+  readonly yMin: number;
+  readonly yMax: number;
 }
 
+function fitOne(rescaling: Rescaling, range: Range): RequantizationFit {
+  const { zeroPoint } = rescaling;
+  if (rescaling.kind === 'fit') return rescaling.fit;
+  if (rescaling.kind === 'steps') {
+    const clamped = (acc: number) => Math.min(Math.max(rescaling.valueAt(acc), range.yMin), range.yMax);
+    return fitStaircase({ ...staircaseOf(clamped, range), slope: rescaling.slope, zeroPoint });
+  }
+  const requantization = { ...range, multiplier: rescaling.multiplier, zeroPoint };
+  const fit = fitRequantization(requantization);
+  const levels = range.yMax - range.yMin + 1;
+  if (fit.kind !== 'halfEven' || Number.isInteger(Math.log2(levels))) return fit;
+  // The half-even gadget reads the parity off a power of two of levels; other clamps take the staircase.
+  const { first, thresholds } = staircaseOf((acc) => requantizeFloat(requantization, acc), range);
+  return { kind: 'thresholds', first, thresholds };
+}
+
+/** Divisions together, each irregular staircase by itself; the elements come back in their places. */
 function round(circuit: Builder, pending: Pending): AffineTensor {
-  return requantize.constrain(circuit, pending.accumulator, fitAll(pending), pending.rescalingOf);
+  const { accumulator, rescalingOf } = pending;
+  const specs = fitAll(pending);
+  const divisions = specs.map((spec) => (isDivision(spec) ? spec : undefined));
+  if (divisions.every((spec) => spec !== undefined)) {
+    return requantize.constrain(circuit, accumulator, divisions, rescalingOf);
+  }
+  const members: number[][] = Array.from({ length: specs.length + 1 }, () => []);
+  for (let i = 0; i < accumulator.lo.length; i++) {
+    const k = rescalingOf(i);
+    members[divisions[k] ? specs.length : k].push(i);
+  }
+  const place = new Int32Array(accumulator.lo.length);
+  const parts: AffineTensor[] = [];
+  let placed = 0;
+  members.forEach((indices, k) => {
+    if (indices.length === 0) return;
+    const part = gathered(accumulator, [indices.length], indices);
+    const spec = specs[k];
+    parts.push(
+      spec !== undefined && !isDivision(spec)
+        ? bins.constrain(circuit, part, spec.fit)
+        : requantize.constrain(circuit, part, divisions as Requantize[], (i) => rescalingOf(indices[i])),
+    );
+    for (const index of indices) place[index] = placed++;
+  });
+  return gathered(concatenated(parts), accumulator.shape, place);
 }

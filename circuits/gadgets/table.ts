@@ -26,7 +26,8 @@ interface Program {
   readonly size: number;
   readonly bits: number;
   readonly products: readonly Product[];
-  readonly result: Form;
+  /** One a table. */
+  readonly results: readonly Form[];
 }
 
 export function reference(table: ArrayLike<number>, lo: number, x: number): number {
@@ -35,7 +36,7 @@ export function reference(table: ArrayLike<number>, lo: number, x: number): numb
 
 /** Constraints of one look-up. */
 export function cost(table: ArrayLike<number>): number {
-  const program = compileTable(table, 0);
+  const program = compileTables([Array.from(table)], 0);
   return program.bits + program.products.length;
 }
 
@@ -53,8 +54,19 @@ export function constrain(
   lo: number,
   table: ArrayLike<number>,
 ): AffineTensor {
+  return constrainMany(circuit, x, lo, [Array.from(table)])[0];
+}
+
+/** Several tables of one length at one index: they share the bits and the products of low bits. */
+export function constrainMany(
+  circuit: Builder,
+  x: AffineTensor,
+  lo: number,
+  tables: readonly (readonly number[])[],
+): AffineTensor[] {
   const count = x.constants.length;
-  const { bits, products, result, size } = compileTable(table, lo);
+  const [table] = tables;
+  const { bits, products, results, size } = compileTables(tables, lo);
   requireHeadroom(circuit, size);
   for (let i = 0; i < count; i++) {
     if (x.lo[i] < lo || x.hi[i] >= lo + table.length) {
@@ -101,10 +113,6 @@ export function constrain(
       else into.add(wireOf(i, symbol, block), coefficient);
     }
   };
-  const entries = Array.from(table);
-  const [yLo, yHi] = [Math.min(...entries), Math.max(...entries)];
-  const writer = new AffineWriter();
-  const sum = new LinearCombination();
   for (let i = 0; i < count; i++) {
     if (bits > 0) {
       add(circuit.a, lowestBit(bits, lo), i);
@@ -116,11 +124,18 @@ export function constrain(
       circuit.c.add(block + i * products.length + k, 1);
       circuit.enforce('table');
     });
-    sum.clear();
-    add(sum, result, i);
-    writer.combination(sum.normalize(), yLo, yHi);
   }
-  return writer.finish(x.shape);
+  return results.map((result, k) => {
+    const [yLo, yHi] = [Math.min(...tables[k]), Math.max(...tables[k])];
+    const writer = new AffineWriter();
+    const sum = new LinearCombination();
+    for (let i = 0; i < count; i++) {
+      sum.clear();
+      add(sum, result, i);
+      writer.combination(sum.normalize(), yLo, yHi);
+    }
+    return writer.finish(x.shape);
+  });
 }
 
 /** Bit 0 of x − lo as a combination of x and the kept bits. */
@@ -133,57 +148,66 @@ function lowestBit(bits: number, lo: number): Form {
   return form;
 }
 
-function compileTable(table: ArrayLike<number>, lo: number): Program {
-  const bits = rangeBits(table.length);
+function compileTables(tables: readonly (readonly number[])[], lo: number): Program {
+  const bits = rangeBits(tables[0].length);
   const size = 2 ** bits;
-  // Entries past the end are out of reach; repeating the last one keeps the tree small.
-  const entries = Array.from({ length: size }, (_, i) => table[Math.min(i, table.length - 1)]);
   const bitForm = (j: number): Form => (j === 0 ? lowestBit(bits, lo) : new Map([[1 + j, 1]]));
   const products: Product[] = [];
-  const nextSymbol = () => 2 + Math.max(bits - 1, 0) + products.length;
-
-  const low = Math.min(bits, LOW_BITS);
-  const monomials: Form[] = [new Map([[0, 1]])];
+  const known = new Map<string, Form>();
   const product = (left: Form, right: Form): Form => {
-    const form = new Map([[nextSymbol(), 1]]);
-    products.push({ left, right });
+    const key = JSON.stringify([sortedTerms(left), sortedTerms(right)]);
+    let form = known.get(key);
+    if (!form) {
+      known.set(key, (form = new Map([[2 + Math.max(bits - 1, 0) + products.length, 1]])));
+      products.push({ left, right });
+    }
     return form;
   };
-  const needed = neededMonomials(entries, low);
+  // Entries past the end are out of reach; repeating the last one keeps the tree small.
+  const padded = tables.map((table) =>
+    Array.from({ length: size }, (_, i) => table[Math.min(i, table.length - 1)]),
+  );
+
+  const low = Math.min(bits, LOW_BITS);
+  const needed = neededMonomials(padded.flat(), low);
+  const monomials: Form[] = [new Map([[0, 1]])];
   for (let subset = 1; subset < 2 ** low; subset++) {
     const top = 31 - Math.clz32(subset);
     const rest = subset ^ (1 << top);
     if (rest === 0) monomials.push(bitForm(top));
     else monomials.push(needed[subset] ? product(monomials[rest], bitForm(top)) : new Map());
   }
-  let branches = Array.from({ length: size >> low }, (_, k) => {
-    const form = new Map<number, number>();
-    normalForm(entries.slice(k << low, (k + 1) << low)).forEach((coefficient, subset) => {
-      if (coefficient !== 0) addForm(form, monomials[subset], coefficient);
+  const results = padded.map((entries) => {
+    let branches = Array.from({ length: size >> low }, (_, k) => {
+      const form = new Map<number, number>();
+      normalForm(entries.slice(k << low, (k + 1) << low)).forEach((coefficient, subset) => {
+        if (coefficient !== 0) addForm(form, monomials[subset], coefficient);
+      });
+      return form as Form;
     });
-    return form as Form;
+    for (let bit = low; branches.length > 1; bit++) {
+      branches = Array.from({ length: branches.length / 2 }, (_, k) =>
+        choose(bitForm(bit), branches[2 * k], branches[2 * k + 1], product),
+      );
+    }
+    return branches[0];
   });
-  const known = new Map<string, Form>();
-  for (let bit = low; branches.length > 1; bit++) {
-    known.clear();
-    branches = Array.from({ length: branches.length / 2 }, (_, k) => {
-      const [zero, one] = [branches[2 * k], branches[2 * k + 1]];
-      const difference = new Map(one);
-      addForm(difference, zero, -1);
-      const result = new Map(zero);
-      const symbols = [...difference.keys()];
-      if (symbols.every((symbol) => symbol === 0)) {
-        addForm(result, bitForm(bit), difference.get(0) ?? 0);
-        return result;
-      }
-      const key = JSON.stringify([...difference].sort((p, q) => p[0] - q[0]));
-      let chosen = known.get(key);
-      if (!chosen) known.set(key, (chosen = product(bitForm(bit), difference)));
-      addForm(result, chosen, 1);
-      return result;
-    });
-  }
-  return { size, bits, products, result: branches[0] };
+  return { size, bits, products, results };
+}
+
+/** zero + bit·(one − zero); a product only where the branches differ by more than a constant. */
+function choose(bit: Form, zero: Form, one: Form, product: (left: Form, right: Form) => Form): Form {
+  const difference = new Map(one);
+  addForm(difference, zero, -1);
+  const result = new Map(zero);
+  const isConstant = [...difference.keys()].every((symbol) => symbol === 0);
+  if (isConstant) addForm(result, bit, difference.get(0) ?? 0);
+  else addForm(result, product(bit, difference), 1);
+  return result;
+}
+
+function sortedTerms(form: Form): [number, number][] {
+  return [...form].sort((p, q) => p[0] - q[0]);
 }
 
 /** Which products of low bits any branch uses, and the smaller products they are built from. */

@@ -5,7 +5,7 @@
  * Refused: the Indices output, storage_order 1.
  */
 import type { AffineTensor } from '../affine.js';
-import { gathered } from '../affine.js';
+import { concatenated, gathered } from '../affine.js';
 import * as max from '../gadgets/max.js';
 import { Quantized, roundingCost, type Pending } from '../quantized.js';
 import type { Builder } from '../r1cs/builder.js';
@@ -132,7 +132,7 @@ function maxima(
       gathered(tensor, [right.length], right),
     );
     const survivors = gathered(tensor, [kept.length], kept);
-    tensor = joined(winners, survivors);
+    tensor = concatenated([winners, survivors]);
     let winner = 0;
     let survivor = left.length;
     remaining = next.map(({ pairs, odd }) => {
@@ -146,23 +146,4 @@ function maxima(
     type.shape,
     remaining.map((window) => window[0]),
   );
-}
-
-function joined(first: AffineTensor, second: AffineTensor): AffineTensor {
-  const append = <T extends Uint32Array | Float64Array>(p: T, q: T): T => {
-    const both = new (p.constructor as new (length: number) => T)(p.length + q.length);
-    both.set(p);
-    both.set(q, p.length);
-    return both;
-  };
-  const shifted = second.starts.slice(1).map((start) => start + first.wires.length);
-  return {
-    shape: [first.constants.length + second.constants.length],
-    starts: append(first.starts, shifted),
-    wires: append(first.wires, second.wires),
-    coefficients: append(first.coefficients, second.coefficients),
-    constants: append(first.constants, second.constants),
-    lo: append(first.lo, second.lo),
-    hi: append(first.hi, second.hi),
-  };
 }

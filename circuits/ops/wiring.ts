@@ -2,7 +2,7 @@
  * Operators that only move elements. Which element goes where is said once, by the index maps of
  * circuits/onnx/wiring.ts; here the same maps move integers and combinations of wires, at no cost.
  */
-import { AffineWriter, gathered, type AffineTensor } from '../affine.js';
+import { concatenated, gathered, type AffineTensor } from '../affine.js';
 import { wiringOf, type Wiring } from '../onnx/wiring.js';
 import { Quantized } from '../quantized.js';
 import type { IntTensor } from '../tensor.js';
@@ -78,19 +78,7 @@ function moveCombinations(
   inputs: readonly AffineTensor[],
   shape: readonly number[],
 ): AffineTensor {
-  if (inputs.length === 1) return gathered(inputs[0], shape, map, wiring.fill ?? 0);
-  const writer = new AffineWriter();
-  const fill = wiring.fill ?? 0;
-  for (let from of map) {
-    if (from < 0) {
-      writer.end(fill, fill, fill);
-      continue;
-    }
-    let k = 0;
-    while (from >= inputs[k].constants.length) from -= inputs[k++].constants.length;
-    writer.copy(inputs[k], from);
-  }
-  return writer.finish(shape);
+  return gathered(concatenated(inputs), shape, map, wiring.fill ?? 0);
 }
 
 /** Each source at most once, and nothing filled in. */

@@ -3,6 +3,8 @@ import type { Requantize } from '../../circuits/gadgets/division-plan.js';
 import * as isZero from '../../circuits/gadgets/is-zero.js';
 import * as max from '../../circuits/gadgets/max.js';
 import { rangeCheck } from '../../circuits/gadgets/range.js';
+import * as bins from '../../circuits/gadgets/bins.js';
+import * as product from '../../circuits/gadgets/product.js';
 import * as table from '../../circuits/gadgets/table.js';
 import * as requantize from '../../circuits/gadgets/requantize.js';
 import { wiresAsTensor } from '../../circuits/affine.js';
@@ -11,6 +13,7 @@ import type { GadgetCase } from './gadget-circuit.js';
 function requantizeCase(name: string, r: Requantize, lo: number, hi: number, count = 1): GadgetCase {
   return {
     name,
+    free: /is-zero inverse/,
     inputs: [{ lo, hi, count }],
     constrain: (circuit, [x]) => requantize.constrain(circuit, x, [r], () => 0),
     reference: (inputs) =>
@@ -56,6 +59,19 @@ const sigmoid = Array.from(
   (_, i) => Math.round(255 / (1 + Math.exp(-(i - 128) / 20))) - 128,
 );
 
+function binsCase(name: string, staircase: bins.Staircase, lo: number, hi: number): GadgetCase {
+  return {
+    name,
+    inputs: [{ lo, hi, count: 1 }],
+    constrain: (circuit, [x]) => bins.constrain(circuit, x, staircase),
+    reference: ([x]) => (x < lo || x > hi ? undefined : [bins.reference(staircase, x)]),
+    // A step whose width is no power of two has two bits of weight 1: either may carry it.
+    free: /edge\/bits/,
+  };
+}
+
+const irregular = Array.from({ length: 200 }, (_, i) => -40000 + i * 420 + ((i * i * 7) % 97));
+
 /** Every gadget at widths small enough for exhaustive search over a small prime. */
 export const SMALL_GADGETS: readonly GadgetCase[] = [
   rangeCase('range [0, 8)', 0, 8),
@@ -94,6 +110,18 @@ export const SMALL_GADGETS: readonly GadgetCase[] = [
     -16,
     Array.from({ length: 32 }, (_, i) => Math.min(Math.max(i - 12, 0), 6)),
   ),
+  binsCase('staircase', { first: -3, thresholds: [-4, 1, 1, 6, 8] }, -8, 11),
+  binsCase('staircase of 3', { first: 0, thresholds: [2, 3] }, 0, 7),
+  {
+    name: 'product',
+    inputs: [
+      { lo: -3, hi: 4, count: 2 },
+      { lo: 0, hi: 5, count: 2 },
+    ],
+    constrain: (circuit, [x, y]) =>
+      product.constrain(circuit, x, y, { left: [0, 1, 1], right: [1, 0, 1], leftZero: 1, rightZero: 2 }),
+    reference: ([x0, x1, y0, y1]) => [(x0 - 1) * (y1 - 2), (x1 - 1) * (y0 - 2), (x1 - 1) * (y1 - 2)],
+  },
   requantizeCase('requantize both ends', { fit: floor(1, 3, 1), zeroPoint: 0, yMin: 0, yMax: 3 }, -14, 25),
   requantizeCase('requantize zero point', { fit: floor(1, 5, 2), zeroPoint: -2, yMin: -4, yMax: 1 }, -30, 24),
   requantizeCase('requantize below only', { fit: floor(1, 5, 2), zeroPoint: 0, yMin: 0, yMax: 7 }, -21, 33),
@@ -168,7 +196,7 @@ export const WIDE_GADGETS: readonly GadgetCase[] = [
     -60000,
     50000,
   ),
-  tableCase('table of 1', 5, [7]),
+  binsCase('irregular staircase', { first: -100, thresholds: irregular }, -60000, 60000),
   tableCase('table of 32', -16, scrambled(32)),
   tableCase('table of 256', -128, scrambled(256)),
   tableCase('table sigmoid', -128, sigmoid),
