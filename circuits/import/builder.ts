@@ -51,10 +51,6 @@ export class GraphBuilder {
     for (const name of names) this.names.add(name);
   }
 
-  isInput(name: string): boolean {
-    return this.inputs.some((input) => input.name === name);
-  }
-
   constant(wish: string, tensor: ConstantTensor): Tensor {
     const { data } = tensor;
     // Scales and zero points repeat by the hundred; equal small constants are one constant.

@@ -2,6 +2,7 @@
 import { encodeGraph } from '../onnx/encode.js';
 import type { Graph } from '../onnx/graph.js';
 import { loadGraph, type LoadOptions } from '../onnx/load.js';
+import { defaultCostLimits, estimateCost, type CostEstimate, type CostLimits } from './estimate.js';
 import { lower } from './lowering.js';
 
 export interface ImportedModel {
@@ -10,14 +11,19 @@ export interface ImportedModel {
   /** The executed graph as an ONNX file: QOperator form, to be run without graph optimisation. */
   readonly executedModel: Uint8Array;
   readonly executedGraph: Graph;
+  /** Upper bounds, from shapes alone. */
+  readonly estimate: CostEstimate;
   /** What was rewritten in a way that a user should know. */
   readonly notes: readonly string[];
 }
 
-export type ImportOptions = LoadOptions;
+export interface ImportOptions extends LoadOptions {
+  readonly costLimits?: CostLimits;
+}
 
 /** Throws ModelRefused naming node, attribute, expected and got. */
 export function importModel(bytes: Uint8Array, options: ImportOptions = {}): ImportedModel {
   const { integer, executed, notes } = lower(loadGraph(bytes, options));
-  return { graph: integer, executedModel: encodeGraph(executed), executedGraph: executed, notes };
+  const estimate = estimateCost(integer, options.costLimits ?? defaultCostLimits);
+  return { estimate, graph: integer, executedModel: encodeGraph(executed), executedGraph: executed, notes };
 }

@@ -525,6 +525,12 @@ const rules: Readonly<Record<string, Rule>> = Object.fromEntries([
   ...table(q, ['Resize', 'Upsample'], (context) => [
     { dtype: need(context, 0).dtype, shape: resizeShape(context).shape },
   ]),
+  ...table('verinfer', ['Rescale'], (context) => {
+    const shapes = context.node.inputs.map((_, i) => need(context, i).shape);
+    const shape =
+      broadcastShapes(...shapes) ?? refuseNode(context.node, 'input shapes', 'broadcastable', 'others');
+    return [{ dtype: dtypeOf(intAttribute(context.node, 'to', 0), whereOf(context.node)), shape }];
+  }),
   ...table(microsoft, ['QGemm'], gemm(zeroPointDtype(8, 'float32'), 3)),
   ...table(microsoft, ['QLinearAdd', 'QLinearMul'], (context) => {
     const shape = broadcastShapes(need(context, 0).shape, need(context, 3).shape);

@@ -1,0 +1,107 @@
+/**
+ * The price of a graph before anything is built, from shapes alone: an upper bound of rows and of linear terms. A file of
+ * a few kilobytes can ask for 2^28 constraints; it is refused here, before the compiler allocates for the first of them.
+ */
+import { ModelRefused } from '../errors.js';
+import type { Graph, GraphNode } from '../onnx/graph.js';
+import { inferTypes, type ValueTypes } from '../onnx/infer.js';
+import { intAttribute } from '../onnx/node.js';
+import { whereOf } from '../onnx/node.js';
+
+export interface CostEstimate {
+  readonly rows: bigint;
+  /** Products of a constant and a wire in all linear layers. */
+  readonly terms: bigint;
+}
+
+export interface CostLimits {
+  readonly rows: bigint;
+  readonly terms: bigint;
+}
+
+/** 2^26 rows are a 100 GB proving key: beyond what any host here proves. Terms are bounded by compile time. */
+export const defaultCostLimits: CostLimits = { rows: 2n ** 26n, terms: 2n ** 31n };
+
+/** Rows of one requantized element at the widest: sign, overflow, 8 quotient bits, 20 remainder bits and slack. */
+const REQUANTIZE_ROWS = 32n;
+/** One maximum of two 8-bit values: a comparison and a selection. */
+const MAXIMUM_ROWS = 12n;
+/** A 256-entry look-up as a two-level one-hot. */
+const TABLE_ROWS = 48n;
+
+/** Throws ModelRefused at the node where a limit is passed. */
+export function estimateCost(graph: Graph, limits: CostLimits = defaultCostLimits): CostEstimate {
+  const types = inferTypes(graph);
+  let rows = 0n;
+  let terms = 0n;
+  for (const node of graph.nodes) {
+    const cost = nodeCost(node, types);
+    rows += cost.rows;
+    terms += cost.terms;
+    const over =
+      rows > limits.rows
+        ? ([rows, limits.rows, 'constraints'] as const)
+        : terms > limits.terms
+          ? ([terms, limits.terms, 'linear terms'] as const)
+          : undefined;
+    if (over) {
+      const [got, limit, what] = over;
+      throw new ModelRefused({
+        where: whereOf(node),
+        what: `estimated ${what} so far`,
+        expected: `at most ${limit}`,
+        got: String(got),
+      });
+    }
+  }
+  return { rows, terms };
+}
+
+function nodeCost(node: GraphNode, types: ValueTypes): CostEstimate {
+  const size = (name: string | undefined): bigint =>
+    (types.get(name ?? '')?.shape ?? []).reduce((product, dim) => product * BigInt(dim), 1n);
+  const outputs = size(node.outputs[0]);
+  switch (node.type) {
+    case 'QLinearConv':
+    case 'ConvInteger': {
+      const [filters] = types.get(node.inputs[node.type === 'QLinearConv' ? 3 : 1]!)!.shape as [number];
+      const weights = size(node.inputs[node.type === 'QLinearConv' ? 3 : 1]);
+      return {
+        rows: node.type === 'QLinearConv' ? outputs * REQUANTIZE_ROWS : 0n,
+        terms: (outputs * weights) / BigInt(filters),
+      };
+    }
+    case 'QLinearMatMul':
+    case 'QGemm':
+    case 'MatMulInteger': {
+      const inner = BigInt(
+        types.get(node.inputs[0]!)!.shape.at(intAttribute(node, 'transA', 0) ? 0 : -1) ?? 1,
+      );
+      return { rows: node.type === 'MatMulInteger' ? 0n : outputs * REQUANTIZE_ROWS, terms: outputs * inner };
+    }
+    case 'MaxPool': {
+      const kernel = node.attributes.get('kernel_shape');
+      const window = (kernel?.kind === 'ints' ? kernel.value : []).reduce(
+        (product, k) => product * BigInt(k),
+        1n,
+      );
+      return { rows: outputs * window * MAXIMUM_ROWS, terms: outputs * window };
+    }
+    case 'Gather':
+      return {
+        rows: types.get(node.inputs[1]!)?.dtype === 'int32' ? outputs * TABLE_ROWS : 0n,
+        terms: outputs,
+      };
+    case 'Reshape':
+    case 'Transpose':
+    case 'Slice':
+    case 'Concat':
+    case 'Identity':
+    case 'Cast':
+    case 'QuantizeLinear':
+    case 'DequantizeLinear':
+      return { rows: 0n, terms: outputs };
+    default:
+      return { rows: outputs * REQUANTIZE_ROWS, terms: outputs * BigInt(node.inputs.length) };
+  }
+}
