@@ -4,7 +4,7 @@ import type { Builder } from '../r1cs/builder.js';
 import { requireHeadroom } from './range.js';
 
 export function reference(x: number, y: number): number {
-  return x * y + 0; // −0 is 0
+  return x * y;
 }
 
 /** The pairs to be multiplied: element left[t] − leftZero of x times element right[t] − rightZero of y. */
