@@ -12,13 +12,13 @@ import { opening } from '../verifier/schema.js';
 import { type Expectations, MissingExpectation } from '../verifier/verify-receipt.js';
 
 interface AuditFlags {
-  readonly modelId?: string;
-  readonly vkHash?: string;
-  readonly requestId?: string;
-  readonly input?: string;
+  readonly model?: string;
+  readonly vk?: string;
+  readonly request?: string;
+  readonly opening?: string;
   readonly operator?: string;
   readonly minimumSetup?: 'ceremony';
-  readonly allowUnsigned?: boolean;
+  readonly unsigned?: boolean;
   readonly rpc?: string;
   readonly deployment?: string;
   readonly onnx?: string;
@@ -33,13 +33,13 @@ export function register(program: Command): void {
     .command('audit')
     .description('check every claim of a receipt, a bundle or a model again, without a server')
     .argument('<subject>', 'receipt or bundle file, model folder, or model id')
-    .option('--model-id <hex>', 'the model you asked for', bytes32)
-    .option('--vk-hash <hex>', 'or only its key', bytes32)
-    .option('--request-id <hex>', 'the request you made', bytes32)
-    .option('--input <file>', "or the input you sent: JSON { inputs, salt } as in a receipt's opening")
+    .option('--model <modelId>', 'the model you asked for', bytes32)
+    .option('--vk <vkHash>', 'or only its key', bytes32)
+    .option('--request <requestId>', 'the request you made', bytes32)
+    .option('--opening <file>', "or the input you sent: JSON { inputs, salt } as in a receipt's opening")
     .option('--operator <address>', 'who must have answered')
     .option('--minimum-setup <class>', 'refuse anything below: ceremony')
-    .option('--allow-unsigned', 'accept a receipt that nobody signed')
+    .option('--unsigned', 'accept a receipt that nobody signed')
     .option('--rpc <url>', 'a node of the chain, yours')
     .option(
       '--deployment <file>',
@@ -97,10 +97,14 @@ async function run(source: string, flags: AuditFlags): Promise<number> {
 }
 
 async function expectationsOf(flags: AuditFlags, deployment: Deployment | undefined): Promise<Expectations> {
-  const { modelId, vkHash, requestId, operator, minimumSetup, allowUnsigned, input } = flags;
   return {
-    ...{ modelId, vkHash, requestId, operator, allowUnsigned, minimumSetupClass: minimumSetup },
-    ...(input && { input: opening.parse(JSON.parse(await readFile(input, 'utf8'))) }),
+    modelId: flags.model,
+    vkHash: flags.vk,
+    requestId: flags.request,
+    operator: flags.operator,
+    allowUnsigned: flags.unsigned,
+    minimumSetupClass: flags.minimumSetup,
+    ...(flags.opening && { input: opening.parse(JSON.parse(await readFile(flags.opening, 'utf8'))) }),
     ...(deployment && { chainId: deployment.chainId, contract: deployment.settlement }),
   };
 }
