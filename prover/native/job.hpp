@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <thread>
 
 #include "error.hpp"
@@ -81,6 +82,8 @@ class Job : public std::enable_shared_from_this<Job> {
   Napi::FunctionReference on_message_;
   bool listened_ = false;
   Napi::ObjectReference held_;
+  std::mutex guard_;
+  bool open_ = true;
   napi_threadsafe_function channel_ = nullptr;
 
   explicit Job(Napi::Env env) : deferred_(env) {}
@@ -104,10 +107,13 @@ class Job : public std::enable_shared_from_this<Job> {
         deferred_.Reject(e.Value());
       }
     });
-    napi_release_threadsafe_function(channel_, napi_tsfn_release);
+    const std::lock_guard<std::mutex> lock(guard_);
+    if (open_) napi_release_threadsafe_function(channel_, napi_tsfn_release);
   }
 
   void send(Message message) {
+    const std::lock_guard<std::mutex> lock(guard_);
+    if (!open_) return;
     auto* boxed = new Message(std::move(message));
     if (napi_call_threadsafe_function(channel_, boxed, napi_tsfn_blocking) != napi_ok) delete boxed;
   }
@@ -123,9 +129,15 @@ class Job : public std::enable_shared_from_this<Job> {
     }
   }
 
-  // On the JavaScript thread; the working thread may still hold the job, but must not be the one to free a reference.
+  // On the JavaScript thread, when the channel ends; with a dying environment that may be before the work does. The
+  // working thread may still hold the job, but must not touch the channel or be the one to free a reference.
   static void dispose(napi_env, void* data, void*) {
     auto* job = static_cast<std::shared_ptr<Job>*>(data);
+    {
+      const std::lock_guard<std::mutex> lock((*job)->guard_);
+      (*job)->open_ = false;
+    }
+    (*job)->cancel.request();
     (*job)->on_message_.Reset();
     (*job)->held_.Reset();
     delete job;

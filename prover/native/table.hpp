@@ -88,6 +88,15 @@ struct Table {
 // Every G2 point of the table lies in the subgroup of order r. The cofactor's smallest prime is 10,069, so a sum with
 // random 14-bit weights catches a stray point with probability above 1 - 2^-13; five sums, above 1 - 2^-65.
 inline void check_subgroup(const Table<Fq2>& table, unsigned threads, const Cancellation& cancel) {
+  const auto is_absent = [&](size_t i) { return !table.absent.empty() && (table.absent[i / 64] >> (i % 64)) & 1; };
+  const auto refuse = [] { ZkeyFile::refuse("B2", "points of order r", "a point outside the subgroup"); };
+  if (table.count < 2048) {  // one by one
+    parallel_ranges(threads, table.count, cancel, [&](size_t low, size_t high) {
+      for (size_t i = low; i < high; i++)
+        if (!is_absent(i) && !in_subgroup(G2::from(table.plain(i)))) refuse();
+    });
+    return;
+  }
   constexpr unsigned rounds = 5, weight_bits = 14;
   constexpr size_t half = size_t(1) << (weight_bits - 1);
   std::vector<uint16_t> weights(table.count * rounds);
@@ -101,7 +110,7 @@ inline void check_subgroup(const Table<Fq2>& table, unsigned threads, const Canc
     const uint16_t* weight = weights.data() + (t / pieces) * table.count;
     workers[w]->sort.run(half, [&](auto&& emit) {
       for (size_t i = low; i < high; i++) {
-        if (!table.absent.empty() && (table.absent[i / 64] >> (i % 64)) & 1) continue;
+        if (is_absent(i)) continue;
         const int d = int(weight[i] & (2 * half - 1)) - int(half);
         if (d != 0) emit(size_t(d < 0 ? -d : d) - 1, uint32_t(i) | (d < 0 ? negate_bit : 0));
       }
@@ -114,7 +123,7 @@ inline void check_subgroup(const Table<Fq2>& table, unsigned threads, const Canc
   for (unsigned round = 0; round < rounds; round++) {
     G2 sum = G2::infinity();
     for (unsigned p = 0; p < pieces; p++) sum += sums[round * pieces + p];
-    if (!in_subgroup(sum)) ZkeyFile::refuse("B2", "points of order r", "a point outside the subgroup");
+    if (!in_subgroup(sum)) refuse();
   }
 }
 

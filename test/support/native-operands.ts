@@ -97,3 +97,18 @@ export interface TestPoint<P> {
   is0(): boolean;
   multiplyUnsafe(scalar: bigint): P;
 }
+
+/** Points of the twist by trying x; almost none has order r. */
+export function strayTwistPoints(count: number): G2Value[] {
+  const b = Fq2.mul(Fq2.inv({ c0: 9n, c1: 1n }), { c0: 3n, c1: 0n });
+  const points: G2Value[] = [];
+  for (let c0 = 1n; points.length < count; c0++) {
+    const x = { c0, c1: 1n };
+    try {
+      points.push(G2.fromAffine({ x, y: Fq2.sqrt(Fq2.add(Fq2.mul(Fq2.sqr(x), x), b)) }));
+    } catch {
+      // no point with this x
+    }
+  }
+  return points;
+}
