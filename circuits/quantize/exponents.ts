@@ -82,6 +82,52 @@ export function chooseScales(
   return (name) => scales.get(root(name))!;
 }
 
+/** Sharing a scale may cost a value this many bits before it gets a copy. */
+const BITS_TO_SPARE = 2;
+
+/**
+ * An operand that a layer reads too, and that would lose its fine scale to the sum it is added into, is copied: the
+ * copy is rounded to the scale of the sum, the original keeps its own.
+ */
+export function copyFineOperands(
+  graph: PlainGraph,
+  ranges: ReadonlyMap<string, ObservedValue>,
+  scaleOf: (name: string) => Scale,
+  options: { readonly levels: number; readonly method: CalibrationMethod },
+): PlainGraph {
+  const readers = new Map<string, number>();
+  for (const { inputs } of graph.nodes)
+    for (const input of inputs) readers.set(input, (readers.get(input) ?? 0) + 1);
+  const types = new Map(graph.types);
+  const nodes = graph.nodes.flatMap((node): PlainNode[] => {
+    const joins = node.inputs.length > 1 && (node.kind === 'wiring' || node.kind === 'operator');
+    const keeps = node.kind === 'wiring' || (node.kind === 'operator' && KEEPS_SCALE.has(node.node.type));
+    if (!joins || !keeps) return [node];
+    const copies: PlainNode[] = [];
+    const inputs = node.inputs.map((input, i) => {
+      const range = ranges.get(input);
+      const type = types.get(input);
+      if (!range || !type || readers.get(input) === 1) return input;
+      const own = chooseExponent(range, options.levels, options.method);
+      if (scaleOf(input).exponent - own <= BITS_TO_SPARE) return input;
+      const output = `${node.output}_copy${i}`;
+      const size = type.shape.reduce((product, dim) => product * dim, 1);
+      types.set(output, type);
+      copies.push({
+        kind: 'affine',
+        name: `copy_${output}`,
+        inputs: [input],
+        output,
+        scale: new Float32Array(size).fill(1),
+        shift: new Float32Array(size),
+      });
+      return output;
+    });
+    return [...copies, { ...node, inputs } as PlainNode];
+  });
+  return { nodes, types, outputs: graph.outputs };
+}
+
 function isClampOrPool(node: PlainNode): boolean {
   return (
     node.kind === 'operator' &&

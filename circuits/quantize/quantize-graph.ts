@@ -9,7 +9,7 @@ import { intAttribute } from '../onnx/node.js';
 import { sizeOf } from '../onnx/shape.js';
 import { type CalibrationInput, observeValues, type ObservedValue } from './calibrate.js';
 import { Emitter, type QuantizedValue, type QuantizeOptions } from './emitter.js';
-import { chooseScales } from './exponents.js';
+import { chooseScales, copyFineOperands, type Scale } from './exponents.js';
 import { emitAffine, emitConv, emitLinear } from './linear.js';
 import { emitOperator, emitWiring } from './operators.js';
 import type { PlainGraph, PlainNode } from './plain.js';
@@ -42,13 +42,13 @@ export async function quantizeGraph(
       throw new ModelRefused({ where: `input "${name}"`, what: 'dtype', expected: 'float32', got: dtype });
   const { body, tail } = cutTail(graph);
   const observed = await observeValues(graph, calibration);
-  const plain = simplify(body);
-  const levels = 2 ** (options.bits - 1) - 1;
+  const scaling = { levels: 2 ** (options.bits - 1) - 1, method: options.method };
   const inputNames = graph.inputs.map(({ name }) => name);
-  const scaleOf = chooseScales(plain, inputNames, observed, (node) => constantPeak(node, graph), {
-    levels,
-    method: options.method,
-  });
+  const choose = (nodes: PlainGraph): ((name: string) => Scale) =>
+    chooseScales(nodes, inputNames, observed, (node) => constantPeak(node, graph), scaling);
+  const tied = simplify(body);
+  const plain = copyFineOperands(tied, observed, choose(tied), scaling);
+  const scaleOf = choose(plain);
   const emitter = new Emitter(plain.types, graph.constants, scaleOf, options);
   for (const name of inputNames) emitInput(emitter, name, plain, observed.get(name)!);
   for (const node of plain.nodes) emitNode(emitter, node);

@@ -9,7 +9,14 @@ import { contextOf, inferTypes } from '../onnx/infer.js';
 import { floatAttribute, intAttribute, whereOf } from '../onnx/node.js';
 import { broadcastMap, sizeOf, type ValueType } from '../onnx/shape.js';
 import { type Wiring, wiringOf } from '../onnx/wiring.js';
-import { averageAsConv, reduceAsLinear, transposedConvAsConv } from './averages.js';
+import {
+  averageAsConv,
+  leftProductAsLinear,
+  reduceAsLinear,
+  transposed,
+  transposedConvAsConv,
+  vectorProductAsLinear,
+} from './rewrites.js';
 import type { PlainGraph, PlainNode } from './plain.js';
 
 /** value = scale·source + shift, not emitted yet. */
@@ -88,6 +95,9 @@ export class Simplifier {
     if (node.domain === '')
       switch (node.type) {
         case 'MatMul':
+          if (this.constant(node.inputs[0])) return leftProductAsLinear(this, node);
+          if (this.constant(node.inputs[1])) return this.#addProduct(node);
+          break;
         case 'Gemm':
           if (this.constant(node.inputs[1])) return this.#addProduct(node);
           break;
@@ -232,8 +242,8 @@ export class Simplifier {
   #addProduct(node: GraphNode): void {
     const weight = this.constant(node.inputs[1])!;
     if (weight.dtype !== 'float32') refuse(node, 'B', 'float32', weight.dtype);
+    if (weight.shape.length === 1) return vectorProductAsLinear(this, node, weight.data as Float32Array);
     if (weight.shape.length !== 2) refuse(node, 'B', 'a matrix', `[${weight.shape.join(',')}]`);
-    if (intAttribute(node, 'transA', 0) !== 0) refuse(node, 'transA', '0', '1');
     const [isTransposed, alpha, beta] =
       node.type === 'Gemm'
         ? [
@@ -261,7 +271,11 @@ export class Simplifier {
         ),
       );
     }
-    this.addLinear(node.name, node.inputs[0]!, node.outputs[0]!, weights, bias);
+    const rows =
+      node.type === 'Gemm' && intAttribute(node, 'transA', 0) !== 0
+        ? transposed(this, node, node.inputs[0]!, `${node.outputs[0]!}_columns`)
+        : node.inputs[0]!;
+    this.addLinear(node.name, rows, node.outputs[0]!, weights, bias);
   }
 
   addLinear(name: string, given: string, output: string, weights: Float32Array, bias: Float32Array): void {

@@ -1,4 +1,4 @@
-/** Averages, sums and transposed convolutions, written as the convolutions and linear maps they are. */
+/** Averages, sums, transposed convolutions and odd matrix products, written as the convolutions and linear maps they are. */
 import type { AttributeValue, GraphNode } from '../onnx/graph.js';
 import { intAttribute } from '../onnx/node.js';
 import { mapByCoordinates, type NodeContext, sizeOf, stridesOf } from '../onnx/shape.js';
@@ -65,7 +65,7 @@ export function reduceAsLinear(simplifier: Simplifier, node: GraphNode, context:
   const permuted = order.map((axis) => shape[axis]!);
   const rowsOf = simplifier.fresh(`${output}_rows`, [rows, length]);
   simplifier.addWiring(
-    { ...node, name: `${node.name}_rows`, inputs: [source], outputs: [rowsOf] },
+    { ...node, name: `${node.name}_rows`, type: 'Wiring', inputs: [source], outputs: [rowsOf] },
     {
       shape: [rows, length],
       sources: [0],
@@ -78,7 +78,7 @@ export function reduceAsLinear(simplifier: Simplifier, node: GraphNode, context:
   simplifier.addLinear(node.name, rowsOf, sums, new Float32Array(length).fill(weight), new Float32Array(1));
   const outputShape = simplifier.shape(output);
   simplifier.addWiring(
-    { ...node, name: `${node.name}_shape`, inputs: [sums] },
+    { ...node, name: `${node.name}_shape`, type: 'Wiring', inputs: [sums] },
     { shape: outputShape, sources: [0], map: () => Int32Array.from({ length: rows }, (_, i) => i) },
   );
 }
@@ -111,7 +111,7 @@ export function transposedConvAsConv(simplifier: Simplifier, node: GraphNode, co
   const stretched = simplifier.fresh(`${output}_stretched`, spread);
   const from = stridesOf(shape);
   simplifier.addWiring(
-    { ...node, name: `${node.name}_stretch`, inputs: [source], outputs: [stretched] },
+    { ...node, name: `${node.name}_stretch`, type: 'Wiring', inputs: [source], outputs: [stretched] },
     {
       shape: spread,
       sources: [0],
@@ -152,4 +152,58 @@ export function transposedConvAsConv(simplifier: Simplifier, node: GraphNode, co
   ]);
   const conv: GraphNode = { ...node, type: 'Conv', inputs: [stretched], outputs: [output], attributes };
   simplifier.addConv(conv, stretched, [outsEach * group, insEach, ...kernel], weights, bias);
+}
+
+/** Emits the transpose of a matrix under a fresh name. */
+export function transposed(simplifier: Simplifier, node: GraphNode, source: string, name: string): string {
+  const [rows, columns] = simplifier.shape(source) as [number, number];
+  const shape = [columns, rows];
+  simplifier.fresh(name, shape);
+  simplifier.addWiring(
+    { ...node, name: `${node.name}_transpose`, type: 'Wiring', inputs: [source], outputs: [name] },
+    { shape, sources: [0], map: () => mapByCoordinates(shape, ([i, j]) => j! * columns + i!) },
+  );
+  return name;
+}
+
+/** W·X with W constant: the rows of Xᵀ through W, transposed back. */
+export function leftProductAsLinear(simplifier: Simplifier, node: GraphNode): void {
+  const weight = simplifier.constant(node.inputs[0])!;
+  const source = node.inputs[1]!;
+  const output = node.outputs[0]!;
+  const shape = simplifier.shape(source);
+  if (weight.dtype !== 'float32' || weight.shape.length !== 2 || shape.length > 2)
+    refuse(
+      node,
+      'A',
+      'a float32 matrix before a matrix or a vector',
+      `[${weight.shape.join(',')}]·[${shape.join(',')}]`,
+    );
+  const weights = weight.data as Float32Array;
+  const bias = new Float32Array(weight.shape[0]!);
+  if (shape.length === 1) return simplifier.addLinear(node.name, source, output, weights, bias);
+  const columns = transposed(simplifier, node, source, `${output}_columns`);
+  const product = simplifier.fresh(`${output}_product`, [shape[1]!, weight.shape[0]!]);
+  simplifier.addLinear(node.name, columns, product, weights, bias);
+  const outputShape = simplifier.shape(output);
+  simplifier.addWiring(
+    { ...node, name: `${node.name}_back`, type: 'Wiring', inputs: [product], outputs: [output] },
+    {
+      shape: outputShape,
+      sources: [0],
+      map: () => mapByCoordinates(outputShape, ([i, j]) => j! * weight.shape[0]! + i!),
+    },
+  );
+}
+
+/** X·w with w a vector: one output, its axis dropped. */
+export function vectorProductAsLinear(simplifier: Simplifier, node: GraphNode, weights: Float32Array): void {
+  const output = node.outputs[0]!;
+  const shape = simplifier.shape(output);
+  const product = simplifier.fresh(`${output}_product`, [...shape, 1]);
+  simplifier.addLinear(node.name, node.inputs[0]!, product, weights, new Float32Array(1));
+  simplifier.addWiring(
+    { ...node, name: `${node.name}_shape`, type: 'Wiring', inputs: [product], outputs: [output] },
+    { shape, sources: [0], map: () => Int32Array.from({ length: sizeOf(shape) }, (_, i) => i) },
+  );
 }
