@@ -33,13 +33,12 @@ export interface ModelDetail extends ModelSummary {
   readonly agreement: Readonly<Record<string, unknown>> | null;
   readonly manifest: Manifest;
   readonly files: Readonly<Record<string, { readonly sha256: string; readonly sizeBytes: number }>>;
-  readonly samples?: readonly Sample[];
 }
 
 /** A real input to try, and what it is. */
 export interface Sample {
   readonly label: string;
-  readonly values: readonly number[];
+  readonly data: readonly number[];
 }
 
 /** What the dashboard reads of a manifest: how an input becomes the integers that are committed. */
@@ -79,13 +78,8 @@ export interface Stats {
     readonly proven: number;
     readonly settled: number;
   }[];
-  readonly engine: string;
+  readonly provers: readonly string[];
   readonly rssBytes: number;
-  readonly chain: {
-    readonly chainId: string | number;
-    readonly settlement: string;
-    readonly blockNumber: number;
-  } | null;
 }
 
 export interface TrustStatement {
@@ -141,6 +135,9 @@ export const listModels = async (): Promise<readonly ModelSummary[]> =>
 
 export const getModel = (modelId: string): Promise<ModelDetail> =>
   call(`/v1/models/${encodeURIComponent(modelId)}`);
+
+export const listSamples = async (modelId: string): Promise<readonly Sample[]> =>
+  (await call<{ data: readonly Sample[] }>(`/v1/models/${encodeURIComponent(modelId)}/samples`)).data;
 
 /** One call to infer; the idempotency key makes a retried click the same inference. */
 export const infer = (modelId: string, input: readonly number[], settlement: string): Promise<Inference> =>

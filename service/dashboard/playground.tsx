@@ -6,9 +6,11 @@ import {
   infer,
   type Inference,
   listModels,
+  listSamples,
   type ModelDetail,
   type ModelSummary,
   type OutputTensor,
+  type Sample,
 } from './api.js';
 import { Digest, formatMs, SetupBadge, StateBadge } from './badges.js';
 import { DigitPad } from './digit-pad.js';
@@ -45,7 +47,10 @@ function Bench({ models, chosen }: { models: readonly ModelSummary[]; chosen: st
   const [modelId, setModelId] = useState(
     models.find((model) => model.id === chosen)?.id ?? (models.find(isDigitModel) ?? models[0]!).id,
   );
-  const detail = useLoaded(() => getModel(modelId), modelId);
+  const detail = useLoaded(
+    async () => [await getModel(modelId), await listSamples(modelId)] as const,
+    modelId,
+  );
   return (
     <>
       <h1>Run a model, keep the proof</h1>
@@ -63,20 +68,20 @@ function Bench({ models, chosen }: { models: readonly ModelSummary[]; chosen: st
           ))}
         </select>
       </label>
-      <Loading of={detail}>{(model) => <Run key={model.id} model={model} />}</Loading>
+      <Loading of={detail}>
+        {([model, samples]) => <Run key={model.id} model={model} samples={samples} />}
+      </Loading>
     </>
   );
 }
 
-function Run({ model }: { model: ModelDetail }) {
+function Run({ model, samples }: { model: ModelDetail; samples: readonly Sample[] }) {
   const isDigit = isDigitModel(model);
   const size = elementCount(model);
   const [pixels, setPixels] = useState<number[]>(() => [
-    ...(model.samples?.[0]?.values ?? new Array<number>(size).fill(0)),
+    ...(samples[0]?.data ?? new Array<number>(size).fill(0)),
   ]);
-  const [row, setRow] = useState(() =>
-    (model.samples?.[0]?.values ?? new Array<number>(size).fill(0)).join(', '),
-  );
+  const [row, setRow] = useState(() => (samples[0]?.data ?? new Array<number>(size).fill(0)).join(', '));
   const [settlement, setSettlement] = useState('onchain');
   const [accepted, setAccepted] = useState<Inference | null>(null);
   const [progress, setProgress] = useState<Inference | null>(null);
@@ -123,12 +128,12 @@ function Run({ model }: { model: ModelDetail }) {
           <>
             <DigitPad values={pixels} onChange={setPixels} />
             <div class="row" role="group" aria-label="Real digits">
-              {model.samples?.slice(0, 10).map((sample, index) => (
+              {samples.slice(0, 10).map((sample, index) => (
                 <button
                   key={index}
                   type="button"
                   class="chip"
-                  onClick={() => setPixels([...sample.values])}
+                  onClick={() => setPixels([...sample.data])}
                   aria-label={`Real digit ${sample.label}`}
                 >
                   {sample.label}

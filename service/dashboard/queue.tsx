@@ -17,12 +17,8 @@ export function Queue(_: { argument: string }) {
               <Tile label="waiting" value={String(now.queue.queued)} />
               <Tile label="proving" value={String(now.queue.proving)} />
               <Tile label="oldest wait" value={formatMs(now.queue.oldestMs)} />
-              <Tile label="engine" value={now.engine} />
+              <Tile label="provers" value={now.provers.length === 0 ? 'none yet' : now.provers.join(', ')} />
               <Tile label="memory" value={formatBytes(now.rssBytes)} />
-              <Tile
-                label="chain"
-                value={now.chain === null ? 'none' : `${now.chain.chainId} @ ${now.chain.blockNumber}`}
-              />
             </ul>
             <Plot minutes={now.minutes} />
           </>
