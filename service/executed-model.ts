@@ -1,7 +1,7 @@
 /** From uploaded bytes to what is compiled and what ONNX Runtime runs. */
+import { importModel } from '../circuits/import/import.js';
 import { encodeGraph } from '../circuits/onnx/encode.js';
 import type { Graph } from '../circuits/onnx/graph.js';
-import { loadGraph } from '../circuits/onnx/load.js';
 
 export interface ExecutedModel {
   /** For circuits/compile. */
@@ -16,8 +16,8 @@ export function executedModelOf(
   bytes: Uint8Array,
   provenOutputs: (graph: Graph) => readonly string[],
 ): ExecutedModel {
-  const graph = loadGraph(bytes);
-  const own = new Set(graph.outputs.map(({ name }) => name));
+  const { graph, executedGraph, notes } = importModel(bytes);
+  const own = new Set(executedGraph.outputs.map(({ name }) => name));
   const observed = provenOutputs(graph).filter((name) => !own.has(name));
-  return { graph, executed: encodeGraph(graph, { observed }), notes: [] };
+  return { graph, executed: encodeGraph(executedGraph, { observed }), notes };
 }
