@@ -6,7 +6,7 @@ import type { Express } from 'express';
 import type { Pool } from 'pg';
 import type { ApiParts, Readiness } from './api-parts.js';
 import { createApp } from './app.js';
-import { chainStatements } from './chain-statement.js';
+
 import type { Config } from './config.js';
 import { EventHub } from './event-hub.js';
 import { runtimeVersion } from './inference/session.js';
@@ -18,6 +18,7 @@ import type { Logger } from './log.js';
 import { Metrics } from './metrics.js';
 import type { Operation } from './operation.js';
 import { allRoutes } from './routes/index.js';
+import { Statements } from './statements.js';
 import { AcceptQueue } from './store/accept.js';
 import { listHosts } from './store/hosts.js';
 
@@ -88,7 +89,7 @@ export async function startApi({ config, pool, databaseUrl, log, extend }: ApiOp
       models,
       queue,
       retentionMs: config.retentionMs,
-      chainStatement: chainStatements(pool),
+      statements: new Statements(pool),
       oracle: { runtime: runtimeVersion, selfTest: verdict },
       observeAnswer: (seconds) => metrics.answers.observe(seconds),
     },

@@ -71,6 +71,8 @@ export const variables = z.object({
     .string()
     .optional()
     .describe('JSON-RPC of the chain. Without it an embedded anvil is started.'),
+  VERINFER_BATCH_COUNT: count(16, 1).describe('Proofs that settle together at once.'),
+  VERINFER_BATCH_AGE_MS: count(10_000, 0).describe('Longest time a proof waits for others to settle with.'),
   VERINFER_CHAIN_KEY_FILE: z
     .string()
     .optional()
@@ -105,6 +107,8 @@ export interface Config {
   readonly artifactKey: string | undefined;
   readonly webhookPrivate: boolean;
   readonly rpcUrl: string | undefined;
+  readonly batchCount: number;
+  readonly batchAgeMs: number;
   readonly chainKeyFile: string | undefined;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 }
@@ -146,6 +150,8 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     artifactKey: e.VERINFER_ARTIFACT_KEY,
     webhookPrivate: e.VERINFER_WEBHOOK_PRIVATE,
     rpcUrl: e.VERINFER_RPC_URL,
+    batchCount: e.VERINFER_BATCH_COUNT,
+    batchAgeMs: e.VERINFER_BATCH_AGE_MS,
     chainKeyFile: e.VERINFER_CHAIN_KEY_FILE,
     logLevel: e.VERINFER_LOG,
   };

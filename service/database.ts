@@ -8,7 +8,8 @@ import { openPool } from './store/pool.js';
 
 /** Attaches to the running embedded server, starts it for the time of `work`, or takes DATABASE_URL. */
 export async function withDatabase<T>(config: Config, work: (pool: Pool) => Promise<T>): Promise<T> {
-  const embedded = config.databaseUrl === undefined ? await startPostgres(config.dataFolder) : null;
+  const embedded =
+    config.databaseUrl === undefined ? await startPostgres(config.dataFolder, { keep: false }) : null;
   const pool = openPool(config.databaseUrl ?? embedded!.url, createLog({ logLevel: 'warn' }, 'cli'), 2);
   try {
     await migrate(pool);

@@ -9,7 +9,8 @@ import type { ProvenTensor } from './proving/protocol.js';
 import type { ModelDescription } from './model-description.js';
 import type { Caller } from './operation.js';
 import type { InferenceRequest } from './schemas.js';
-import { offlineStatement, type StoredRequest } from './statement.js';
+import type { StoredRequest } from './statement.js';
+import type { Statements } from './statements.js';
 import type { AcceptQueue } from './store/accept.js';
 import { readInference, readSalt, type InferenceRow } from './store/inferences.js';
 import type { ModelRow } from './store/models.js';
@@ -19,11 +20,7 @@ export interface InferenceParts {
   readonly models: LoadedModels;
   readonly queue: AcceptQueue;
   readonly retentionMs: number;
-  /** The statement for a settlement on chain; throws Problem 'settlement-unavailable'. */
-  readonly chainStatement: (
-    model: ModelDescription,
-    request: InferenceRequest,
-  ) => Promise<Pick<StoredRequest, 'statement' | 'terms'>>;
+  readonly statements: Statements;
   readonly oracle: StoredRequest['oracle'];
   readonly observeAnswer: (seconds: number) => void;
 }
@@ -55,10 +52,7 @@ export async function submitInference(parts: InferenceParts, submission: Submiss
   const { caller, model, request } = submission;
   checkSetupClass(model.description, request);
   const inputs = readInputs(model.description, request);
-  const { statement, terms } =
-    request.settlement === 'none'
-      ? { statement: offlineStatement(model.description, request.nonce), terms: null }
-      : await parts.chainStatement(model.description, request);
+  const { statement, terms } = await parts.statements.make(model.description, request);
   const started = performance.now();
   const session = await parts.models.session(model);
   const outputs = (await session.run(inputs)).map((tensor) => outputJson(model.description, tensor));

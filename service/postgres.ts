@@ -18,10 +18,18 @@ import { spawnBound, type BoundChild } from './bound-child.js';
 
 export interface EmbeddedPostgres {
   readonly url: string;
-  readonly pid: number;
+  /** Of the postmaster, while there is one. */
+  pid(): Promise<number | null>;
   /** False when a server of an earlier run was found alive and attached to. */
   readonly started: boolean;
   stop(): Promise<void>;
+}
+
+export interface PostgresOptions {
+  /** false: leave the new cluster's files to the page cache. For tests. */
+  readonly syncInit?: boolean;
+  /** false: do not start a server again that was attached to and dies. */
+  readonly keep?: boolean;
 }
 
 interface Account {
@@ -34,19 +42,35 @@ const stagingRoot = '/var/lib/verinfer';
 /** Starts the server of this data folder, or attaches to the one that is running there. Resolves when it answers. */
 export async function startPostgres(
   dataFolder: string,
-  options: { readonly syncInit?: boolean } = {},
+  options: PostgresOptions = {},
 ): Promise<EmbeddedPostgres> {
   await mkdir(dataFolder, { recursive: true, mode: 0o711 });
   const account = await serverAccount();
   const native = await reachableBinaries(account);
   const folder = await reachableData(dataFolder, native, account);
-  const password = await readPassword(dataFolder);
-  const running = await attach(folder, password, account);
-  if (running) return running;
-  if (!(await exists(join(folder, 'PG_VERSION'))))
-    await initialise(native, folder, password, account, options.syncInit ?? true);
-  return launch(native, folder, password, account);
+  const place = { native, folder, password: await readPassword(dataFolder), account };
+  const running = await attach(place);
+  if (running && options.keep === false)
+    return {
+      url: urlOf(place.password, running.port),
+      started: false,
+      pid: () => postmasterPid(folder),
+      stop: running.server.stop,
+    };
+  if (running) return keep(place, running, false);
+  if (!(await exists(join(folder, 'PG_VERSION')))) await initialise(place, options.syncInit ?? true);
+  return keep(place, await launch(place), true);
 }
+
+/** One data folder and what runs on it. */
+interface Place {
+  readonly native: string;
+  readonly folder: string;
+  readonly password: string;
+  readonly account: Account | undefined;
+}
+
+type RunningServer = Pick<BoundChild, 'ended' | 'stop'>;
 
 async function serverAccount(): Promise<Account | undefined> {
   if (process.getuid?.() !== 0) return undefined;
@@ -137,17 +161,13 @@ async function readPassword(dataFolder: string): Promise<string> {
   return (await readFile(path, 'utf8')).trim();
 }
 
-async function initialise(
-  native: string,
-  folder: string,
-  password: string,
-  account: Account | undefined,
-  sync: boolean,
-): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const passwordFile = join(folder, '..', `.initdb-${randomBytes(6).toString('hex')}`);
+async function initialise({ native, folder, password, account }: Place, sync: boolean): Promise<void> {
+  // A cluster is made beside its place and moved there whole: an initdb that was killed leaves nothing to stumble on.
+  const partial = `${folder}.${randomBytes(4).toString('hex')}`;
+  const passwordFile = `${partial}.password`;
+  await mkdir(partial, { recursive: true, mode: 0o700 });
   await writeFile(passwordFile, password, { mode: 0o600 });
-  if (account) await chown(passwordFile, account.uid, account.gid);
+  if (account) for (const path of [partial, passwordFile]) await chown(path, account.uid, account.gid);
   try {
     const flags = [
       '--username=verinfer',
@@ -159,28 +179,67 @@ async function initialise(
     if (!sync) flags.push('--no-sync');
     await run(
       join(native, 'bin/initdb'),
-      [`--pgdata=${folder}`, `--pwfile=${passwordFile}`, ...flags],
+      [`--pgdata=${partial}`, `--pwfile=${passwordFile}`, ...flags],
       account,
     );
+    await rename(partial, folder);
   } finally {
     await rm(passwordFile, { force: true });
+    await rm(partial, { recursive: true, force: true });
   }
 }
 
+/** Keeps a server running on one port: when it dies without being told to, it is started again. */
+function keep(
+  place: Place,
+  first: { readonly server: RunningServer; readonly port: number },
+  started: boolean,
+): EmbeddedPostgres {
+  let stopping = false;
+  let { server } = first;
+  const { port } = first;
+  const watch = async (): Promise<void> => {
+    for (;;) {
+      await server.ended;
+      while (!stopping) {
+        try {
+          ({ server } = (await attach(place)) ?? (await launch(place, port)));
+          break;
+        } catch {
+          await sleep(500);
+        }
+      }
+      if (stopping) return;
+    }
+  };
+  const watching = watch();
+  return {
+    url: urlOf(place.password, port),
+    started,
+    pid: () => postmasterPid(place.folder),
+    async stop() {
+      stopping = true;
+      await server.stop();
+      await watching;
+    },
+  };
+}
+
+const urlOf = (password: string, port: number): string =>
+  `postgres://verinfer:${password}@127.0.0.1:${port}/postgres`;
+
 async function launch(
-  native: string,
-  folder: string,
-  password: string,
-  account: Account | undefined,
-): Promise<EmbeddedPostgres> {
+  { native, folder, password, account }: Place,
+  fixedPort?: number,
+): Promise<{ server: RunningServer; port: number }> {
   let trouble = '';
   // A port found free may be taken a moment later, and a killed server's children may hold its memory for a moment.
-  for (let attempt = 0; attempt < 20; attempt++) {
-    const port = await freePort();
+  for (let attempt = 0; attempt < 60; attempt++) {
+    const port = fixedPort ?? (await freePort());
     const settings = {
       listen_addresses: '127.0.0.1',
       unix_socket_directories: '',
-      max_connections: '80',
+      max_connections: '100',
       shared_buffers: '64MB',
       fsync: 'on',
       synchronous_commit: 'on',
@@ -195,40 +254,37 @@ async function launch(
       stopSignal: 'INT',
       onOutput: (text) => (trouble = (trouble + text).slice(-2000)),
     });
-    const url = `postgres://verinfer:${password}@127.0.0.1:${port}/postgres`;
     const ended = server.ended.then(() => 'ended' as const);
-    const outcome = await Promise.race([ended, waitUntilAnswers(url, 60_000)]);
-    if (outcome === 'answers') return { url, pid: server.pid, started: true, stop: () => server.stop() };
-    await stopQuietly(server);
+    const outcome = await Promise.race([ended, waitUntilAnswers(urlOf(password, port), 60_000)]);
+    if (outcome === 'answers') return { server, port };
+    await server.stop().catch(() => undefined);
     if (outcome === 'silent') break;
-    const attached = await attach(folder, password, account);
-    if (attached) return attached;
-    await sleep(500);
+    await sleep(250);
   }
   throw new Error(`embedded PostgreSQL did not start: ${trouble.trim().split('\n').slice(-3).join(' | ')}`);
 }
 
-async function stopQuietly(server: BoundChild): Promise<void> {
-  await server.stop().catch(() => undefined);
+async function postmasterPid(folder: string): Promise<number | null> {
+  const text = await readFile(join(folder, 'postmaster.pid'), 'utf8').catch(() => '');
+  return Number(text.split('\n')[0]) || null;
 }
 
-/** postmaster.pid: pid, data folder, start time, port, … one a line. */
-async function attach(
-  folder: string,
-  password: string,
-  account: Account | undefined,
-): Promise<EmbeddedPostgres | null> {
+/** The server of an earlier run that outlived it. postmaster.pid: pid, data folder, start time, port, … one a line. */
+async function attach({ folder, password }: Place): Promise<{ server: RunningServer; port: number } | null> {
   const text = await readFile(join(folder, 'postmaster.pid'), 'utf8').catch(() => '');
   const [pidLine, , , portLine] = text.split('\n');
   const pid = Number(pidLine);
-  if (!pid || !portLine || !isAlive(pid)) return null;
-  const url = `postgres://verinfer:${password}@127.0.0.1:${portLine.trim()}/postgres`;
-  if ((await waitUntilAnswers(url, 5_000, () => isAlive(pid))) !== 'answers') return null;
+  const port = Number(portLine);
+  if (!pid || !port || !isAlive(pid)) return null;
+  if ((await waitUntilAnswers(urlOf(password, port), 5_000, () => isAlive(pid))) !== 'answers') return null;
+  const ended = (async () => {
+    while (isAlive(pid)) await sleep(200, undefined, { ref: false });
+  })();
   const stop = async (): Promise<void> => {
-    if (account ? isAlive(pid) : true) process.kill(pid, 'SIGINT');
+    if (isAlive(pid)) process.kill(pid, 'SIGINT');
     for (let i = 0; i < 200 && isAlive(pid); i++) await sleep(50);
   };
-  return { url, pid, started: false, stop };
+  return { server: { ended, stop }, port };
 }
 
 function isAlive(pid: number): boolean {

@@ -11,7 +11,7 @@ import { ProverChild, type TaskEnd } from './proving/child.js';
 import { Gate } from './proving/gate.js';
 import type { ProvenTensor, Proven, ProveJob } from './proving/protocol.js';
 import { Queue } from './queue.js';
-import type { StoredRequest } from './statement.js';
+import { zeroAddress, type StoredRequest } from './statement.js';
 import {
   claimInference,
   completeProof,
@@ -245,10 +245,11 @@ function jobOf(claim: Claim, model: ModelRow, folder: string, config: Config): P
 
 function resultOf(claim: Claim, end: Proven): Parameters<typeof completeProof>[3] {
   const receipt = Buffer.from(end.receipt);
+  const { statement } = claim.row.request as unknown as StoredRequest;
   return {
     receipt,
     receiptDigest: createHash('sha256').update(receipt).digest(),
     timings: end.timings,
-    settle: claim.row.settlement !== 'none',
+    seal: statement.operator !== zeroAddress,
   };
 }

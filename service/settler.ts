@@ -6,19 +6,33 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { JsonRpcProvider, NonceManager, Wallet } from 'ethers';
 import type { Pool } from 'pg';
-import { ChainRefused, isVerdictOnProof } from './chain/errors.js';
+import { ChainRefused } from './chain/errors.js';
 import type { Deployment } from './chain/deployment.js';
-import { findSettlement, settle, type SettlementCall } from './chain/settlement.js';
+import {
+  findSettlement,
+  settle,
+  settleBatch,
+  type Settled,
+  type SettlementCall,
+} from './chain/settlement.js';
 import type { Config } from './config.js';
 import { Lease } from './lease.js';
 import type { Logger } from './log.js';
 import { Queue } from './queue.js';
 import { encodeReceipt, signReceipt, withSettlement } from './receipt.js';
 import type { ChainFacts, StoredRequest } from './statement.js';
-import { failInference, markSettlement, readAnyInference, type InferenceRow } from './store/inferences.js';
+import {
+  failInference,
+  markSettlement,
+  readAnyInference,
+  sealReceipt,
+  waitingForBatch,
+  type InferenceRow,
+} from './store/inferences.js';
 import { readFact } from './store/models.js';
 import { readAnyReceipt, replaceReceipt } from './store/receipts.js';
 import { parseReceipt } from './verifier/receipt.js';
+import type { Receipt } from './verifier/schema.js';
 
 export interface Settler {
   readonly id: string;
@@ -52,70 +66,109 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
     pool,
     log,
     hostId: lease.id,
-    slots: 1,
-    tasks: { settle: (payload) => settleOne((payload as { id: string }).id) },
+    slots: 2,
+    tasks: {
+      seal: (payload) => seal((payload as { id: string }).id),
+      settle: (payload) => settleOne((payload as { id: string }).id),
+      'settle-batch': () => settleWaiting(),
+    },
   });
+
+  const seal = async (id: string): Promise<void> => {
+    const stored = await readAnyReceipt(pool, id);
+    if (!stored) return;
+    const { digest, body } = await sealed(parseReceipt(stored.body));
+    await sealReceipt(pool, id, digest, body, { count: config.batchCount, ageMs: config.batchAgeMs });
+  };
+
+  const sealed = async (receipt: Receipt): Promise<{ digest: Buffer; body: Buffer }> => {
+    const body = Buffer.from(encodeReceipt(await signReceipt(receipt, wallet)));
+    return { body, digest: createHash('sha256').update(body).digest() };
+  };
 
   const settleOne = async (id: string): Promise<void> => {
     const row = await readAnyInference(pool, id);
-    const stored = await readAnyReceipt(pool, id);
-    if (!row || !stored || (row.state !== 'proven' && row.state !== 'submitted')) return;
+    if (row && (row.state === 'proven' || row.state === 'submitted')) await settleRows([row]);
+  };
+
+  const settleWaiting = async (): Promise<void> => {
+    const rows = await waitingForBatch(pool, config.batchCount);
+    if (rows.length > 0) await settleRows(rows);
+    if (rows.length === config.batchCount) await settleWaiting();
+  };
+
+  const settleRows = async (rows: readonly InferenceRow[]): Promise<void> => {
     const started = performance.now();
-    const call = callOf(row, stored.body);
-    const { statement } = row.request as unknown as StoredRequest;
-    await markSettlement(pool, id, 'submitted', {});
-    let settled = await findSettlement(provider, facts, statement.requestId);
-    let gasUsed: bigint | null = null;
-    if (!settled) {
-      try {
-        const done = await settle(signer, facts, call);
-        gasUsed = done.gasUsed;
-        settled = done;
-      } catch (error) {
-        // A nonce may have been taken without being used.
-        signer = new NonceManager(wallet);
-        if (!(error instanceof ChainRefused)) throw error;
-        settled = await findSettlement(provider, facts, statement.requestId);
-        if (!settled) {
-          log.error(
-            { inference: id, reason: error.message, verdict: isVerdictOnProof(error) },
-            'the chain refused a settlement',
-          );
-          await failInference(pool, id, null, 'settlement-failed', error.message);
-          return;
-        }
-      }
+    const open: { row: InferenceRow; call: SettlementCall; body: Buffer }[] = [];
+    for (const row of rows) {
+      const stored = await readAnyReceipt(pool, row.id);
+      if (!stored) throw new Error(`inference ${row.id}: must have a receipt to settle, got none`);
+      await markSettlement(pool, row.id, 'submitted', {});
+      const known = await findSettlement(provider, facts, requestIdOfRow(row));
+      if (known) await recordSettled(row, stored.body, known, null, started);
+      else open.push({ row, call: callOf(row, stored.body), body: stored.body });
     }
+    if (open.length === 0) return;
+    try {
+      const { settled, gasUsed } = await send(open.map(({ call }) => call));
+      for (const { row, body } of open) {
+        const mine =
+          settled.find(({ requestId }) => requestId === requestIdOfRow(row)) ??
+          (await findSettlement(provider, facts, requestIdOfRow(row)));
+        if (!mine)
+          throw new Error(`inference ${row.id}: must be among the settled, got ${settled.length} others`);
+        await recordSettled(row, body, mine, Number(gasUsed) / open.length, started);
+      }
+    } catch (error) {
+      // A nonce may have been taken without being used.
+      signer = new NonceManager(wallet);
+      if (!(error instanceof ChainRefused)) throw error;
+      if (open.length > 1) {
+        // One bad member sinks a batch: each is tried alone, and only the bad one fails.
+        for (const { row } of open) await settleRows([row]);
+        return;
+      }
+      const { row } = open[0]!;
+      log.error({ inference: row.id, reason: error.message }, 'the chain refused a settlement');
+      await failInference(pool, row.id, null, 'settlement-failed', error.message);
+    }
+  };
+
+  const send = async (
+    calls: readonly SettlementCall[],
+  ): Promise<{ settled: readonly Settled[]; gasUsed: bigint }> => {
+    if (calls.length > 1) return settleBatch(signer, facts, calls);
+    const done = await settle(signer, facts, calls[0]!);
+    return { settled: [done], gasUsed: done.gasUsed };
+  };
+
+  const recordSettled = async (
+    row: InferenceRow,
+    body: Buffer,
+    settled: Settled,
+    gasUsed: number | null,
+    started: number,
+  ): Promise<void> => {
     const { transactionHash, blockNumber, blockHash } = settled;
-    const receipt = withSettlement(parseReceipt(stored.body), {
+    const receipt = withSettlement(parseReceipt(body), {
       state: 'settled',
       transactionHash,
       blockNumber,
       blockHash,
       final: true,
     });
-    const signed = await signReceipt(receipt, wallet);
-    const body = Buffer.from(encodeReceipt(signed));
-    await replaceReceipt(pool, id, createHash('sha256').update(body).digest(), body);
-    const wallMs = Math.round(performance.now() - started);
-    await markSettlement(
-      pool,
-      id,
-      'settled',
-      {
-        chainId: facts.chainId,
-        contract: facts.settlement,
-        transactionHash,
-        blockNumber,
-        blockHash,
-        gasUsed: gasUsed === null ? null : Number(gasUsed),
-      },
-      { settle: wallMs },
-    );
-    log.info(
-      { inference: id, transactionHash, blockNumber, gasUsed: gasUsed === null ? null : Number(gasUsed) },
-      'settled',
-    );
+    const final = await sealed(receipt);
+    await replaceReceipt(pool, row.id, final.digest, final.body);
+    const place = {
+      chainId: facts.chainId,
+      contract: facts.settlement,
+      transactionHash,
+      blockNumber,
+      blockHash,
+      gasUsed,
+    };
+    await markSettlement(pool, row.id, 'settled', place, { settle: Math.round(performance.now() - started) });
+    log.info({ inference: row.id, transactionHash, blockNumber, gasUsed }, 'settled');
   };
 
   await lease.start();
@@ -130,6 +183,9 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
     },
   };
 }
+
+const requestIdOfRow = (row: InferenceRow): string =>
+  (row.request as unknown as StoredRequest).statement.requestId;
 
 function callOf(row: InferenceRow, receiptBody: Uint8Array): SettlementCall {
   const { statement, terms } = row.request as unknown as StoredRequest;

@@ -37,8 +37,12 @@ export interface ChainFacts {
 
 export const zeroAddress = `0x${'00'.repeat(20)}`;
 
-/** A proof for no chain: the client's 32-byte nonce is the request id. */
-export function offlineStatement(model: ModelDescription, nonce: string | undefined): Statement {
+/** A proof for no chain: the client's 32-byte nonce is the request id. The operator, where there is one, signs the receipt. */
+export function offlineStatement(
+  model: ModelDescription,
+  nonce: string | undefined,
+  chain: ChainFacts | null = null,
+): Statement {
   return {
     domainTag: 'verinfer/offline/v1',
     chainId: '0',
@@ -46,8 +50,8 @@ export function offlineStatement(model: ModelDescription, nonce: string | undefi
     requestId: nonce ?? `0x${randomBytes(32).toString('hex')}`,
     modelId: model.modelId,
     vkHash: model.identity.vkHash,
-    operator: zeroAddress,
-    payee: zeroAddress,
+    operator: chain?.operator.toLowerCase() ?? zeroAddress,
+    payee: chain?.payee.toLowerCase() ?? zeroAddress,
     deadline: '0',
   };
 }

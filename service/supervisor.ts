@@ -31,7 +31,8 @@ export interface Service {
   readonly databaseUrl: string;
   readonly pool: Pool;
   /** Process ids by part, for tests that kill them. */
-  pidOf(part: PartName | 'postgres'): number | undefined;
+  pidOf(part: PartName): number | undefined;
+  readonly postgres: EmbeddedPostgres | null;
   stop(): Promise<void>;
 }
 
@@ -109,7 +110,8 @@ export async function startService({
       url,
       databaseUrl,
       pool,
-      pidOf: (part) => (part === 'postgres' ? postgres?.pid : children.get(part)?.pid),
+      pidOf: (part) => children.get(part)?.pid,
+      postgres,
       stop: stopAll,
     };
   } catch (error) {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { ApiParts } from '../api-parts.js';
 import { Problem } from '../errors.js';
@@ -39,7 +40,7 @@ export function inferenceRoutes(parts: ApiParts): Operation[] {
           model,
           request: body,
           idempotencyKey,
-          bodyDigest: `${model.id}:${bodyDigest}`,
+          bodyDigest: requestDigest(model.id, bodyDigest),
         });
         return {
           status: 202,
@@ -122,6 +123,10 @@ export function inferenceRoutes(parts: ApiParts): Operation[] {
     }),
   ];
 }
+
+/** The same body for another model is another request. */
+const requestDigest = (modelId: string, bodyDigest: string): string =>
+  createHash('sha256').update(`${modelId}:${bodyDigest}`).digest('hex');
 
 function readCursor(text: string): { createdAt: string; id: string } {
   const [createdAt, id] = Buffer.from(text, 'base64url').toString().split('|');

@@ -72,7 +72,7 @@ export async function repairQueue(pool: Pool): Promise<{ requeued: number }> {
   const { rows } = await pool.query<{ requeued: number }>(
     `with lost as (
        select i.id, i.ticket from inferences i
-       where i.state in ('answered', 'proving')
+       where i.state in ('answered', 'proving') and not exists (select 1 from receipts r where r.id = i.id)
          and not exists (select 1 from graphile_worker.jobs j where j.key = 'prove:' || i.id)
        limit 1000
      ), added as (
@@ -84,7 +84,7 @@ export async function repairQueue(pool: Pool): Promise<{ requeued: number }> {
   // A job that failed for a passing reason waits at most this long, however often it was tried.
   await pool.query(
     `select graphile_worker.reschedule_jobs(array(
-       select id from graphile_worker.jobs where task_identifier in ('prove', 'settle') and locked_at is null and run_at > now() + interval '15 seconds' limit 1000
+       select id from graphile_worker.jobs where task_identifier in ('prove', 'seal', 'settle') and locked_at is null and run_at > now() + interval '15 seconds' limit 1000
      ), run_at := now())`,
   );
   return rows[0]!;

@@ -105,7 +105,7 @@ export async function claimInference(pool: Pool, id: string, hostId: string): Pr
   return transaction(pool, async (client) => {
     const { rows } = await client.query(
       `update inferences set state = 'proving', fence = fence + 1, host_id = $2, proving_at = coalesce(proving_at, now())
-       where id = $1 and state in ('answered', 'proving')
+       where id = $1 and state in ('answered', 'proving') and not exists (select 1 from receipts r where r.id = $1)
        returning ${columns}, fence, is_suspect as "isSuspect", ticket`,
       [id, hostId],
     );
@@ -131,8 +131,8 @@ export interface ProofResult {
   readonly receipt: Uint8Array;
   readonly receiptDigest: Uint8Array;
   readonly timings: Readonly<Record<string, number>>;
-  /** The job to queue in the same transaction, for inferences that settle on chain. */
-  readonly settle: boolean;
+  /** Whether the operator still has to sign: the inference is `proven` when its receipt is sealed. */
+  readonly seal: boolean;
 }
 
 /** Stores the receipt and erases the private input, if this claim is still the latest. False: a stale result, dropped. */
@@ -144,8 +144,8 @@ export async function completeProof(
 ): Promise<boolean> {
   return transaction(pool, async (client) => {
     const { rows } = await client.query<{ tenantId: string }>(
-      `update inferences set state = 'proven', proven_at = now(), timings = timings || $3::jsonb
-       where id = $1 and fence = $2 and state = 'proving' returning tenant_id as "tenantId"`,
+      `update inferences set timings = timings || $3::jsonb where id = $1 and fence = $2 and state = 'proving'
+       returning tenant_id as "tenantId"`,
       [id, fence, JSON.stringify(result.timings)],
     );
     const tenantId = rows[0]?.tenantId;
@@ -157,16 +157,85 @@ export async function completeProof(
       Buffer.from(result.receiptDigest),
       Buffer.from(result.receipt),
     ]);
-    await client.query('update tenants set open_count = open_count - 1 where id = $1', [tenantId]);
-    if (result.settle)
-      await client.query(
-        `select graphile_worker.add_job('settle', json_build_object('id', $1::text), max_attempts := 30000, job_key := 'settle:' || $1)`,
-        [id],
-      );
-    await queueWebhooks(client, id, 'inference.proven');
-    await notify(client, id, 'proven');
+    if (result.seal) await addJob(client, 'seal', id);
+    else await finish(client, id);
     return true;
   });
+}
+
+/** Puts the signed receipt in place. False when it was sealed before, or failed meanwhile. */
+export async function sealReceipt(
+  pool: Pool,
+  id: string,
+  digest: Uint8Array,
+  body: Uint8Array,
+  batch: BatchPolicy,
+): Promise<boolean> {
+  return transaction(pool, async (client) => {
+    const { rows } = await client.query(
+      `select 1 from inferences where id = $1 and state = 'proving' for update`,
+      [id],
+    );
+    if (rows.length === 0) return false;
+    await client.query('update receipts set digest = $2, body = $3 where id = $1', [
+      id,
+      Buffer.from(digest),
+      Buffer.from(body),
+    ]);
+    const settlement = await finish(client, id);
+    if (settlement === 'onchain') await addJob(client, 'settle', id, 'settle');
+    if (settlement === 'batched') await queueBatch(client, batch);
+    return true;
+  });
+}
+
+export interface BatchPolicy {
+  readonly count: number;
+  readonly ageMs: number;
+}
+
+/** One job settles all that wait: when enough do, or when the first has waited long enough. */
+async function queueBatch(client: Queryable, { count, ageMs }: BatchPolicy): Promise<void> {
+  await client.query(
+    `select graphile_worker.add_job('settle-batch', '{}'::json, queue_name := 'settle', max_attempts := 30000, job_key := 'settle-batch',
+       run_at := case when waiting.n >= $1 then now() else now() + $2 * interval '1 millisecond' end,
+       job_key_mode := case when waiting.n >= $1 then 'replace' else 'preserve_run_at' end)
+     from (select count(*) as n from inferences where state = 'proven' and settlement = 'batched') as waiting`,
+    [count, ageMs],
+  );
+}
+
+/** proving → proven, with everything that follows from it. Returns the settlement choice. */
+async function finish(client: Queryable, id: string): Promise<string> {
+  const { rows } = (await client.query(
+    `update inferences set state = 'proven', proven_at = now() where id = $1 returning tenant_id, settlement`,
+    [id],
+  )) as { rows: { tenant_id: string; settlement: string }[] };
+  await client.query('update tenants set open_count = open_count - 1 where id = $1', [rows[0]!.tenant_id]);
+  await queueWebhooks(client, id, 'inference.proven');
+  await notify(client, id, 'proven');
+  return rows[0]!.settlement;
+}
+
+async function addJob(
+  client: Queryable,
+  task: string,
+  id: string,
+  queue: string | null = null,
+): Promise<void> {
+  await client.query(
+    `select graphile_worker.add_job($1, json_build_object('id', $2::text), queue_name := $3, max_attempts := 30000, job_key := $1 || ':' || $2)`,
+    [task, id, queue],
+  );
+}
+
+/** Proven inferences that wait to be settled together, oldest first. */
+export async function waitingForBatch(pool: Pool, limit: number): Promise<InferenceRow[]> {
+  const { rows } = await pool.query<InferenceRow>(
+    `select ${columns} from inferences where settlement = 'batched' and state in ('proven', 'submitted') order by model_id, proven_at limit $1`,
+    [limit],
+  );
+  return rows;
 }
 
 /** Ends an inference as failed. `fence` null: whatever its claim (cancelling, expiry). False when it was over already. */

@@ -1,11 +1,11 @@
-/** The statement of an inference that settles on chain, from what the settler shares about its chain. */
+/** The statement of a new inference: for the chain that the settler announced, or for none. */
 import { randomBytes } from 'node:crypto';
 import type { Pool } from 'pg';
 import { requestIdOf } from './chain/settlement.js';
 import { Problem } from './errors.js';
 import type { ModelDescription } from './model-description.js';
 import type { InferenceRequest } from './schemas.js';
-import type { ChainFacts, StoredRequest } from './statement.js';
+import { offlineStatement, type ChainFacts, type StoredRequest } from './statement.js';
 import { readFact } from './store/models.js';
 
 /** Settlements whose nonces differ only in the low byte share a storage slot, and its price. */
@@ -22,26 +22,40 @@ class NonceLane {
 }
 
 const defaultLifeS = 7 * 86_400;
+const factsKeptMs = 2_000;
 
-export function chainStatements(
-  pool: Pool,
-): (
-  model: ModelDescription,
-  request: InferenceRequest,
-) => Promise<Pick<StoredRequest, 'statement' | 'terms'>> {
-  let facts: { readonly value: ChainFacts | null; readonly until: number } = { value: null, until: 0 };
-  const lane = new NonceLane();
-  return async (model, request) => {
-    if (facts.until < Date.now())
-      facts = { value: await readFact<ChainFacts>(pool, 'chain'), until: Date.now() + 2_000 };
-    const chain = facts.value;
+export class Statements {
+  private readonly lane = new NonceLane();
+  private known: { readonly facts: ChainFacts | null; readonly until: number } = { facts: null, until: 0 };
+
+  constructor(private readonly pool: Pool) {}
+
+  /** null where no settler has announced a chain. */
+  async chainFacts(): Promise<ChainFacts | null> {
+    if (this.known.until < Date.now())
+      this.known = { facts: await readFact<ChainFacts>(this.pool, 'chain'), until: Date.now() + factsKeptMs };
+    return this.known.facts;
+  }
+
+  /** Throws Problem 'settlement-unavailable'. */
+  async make(
+    model: ModelDescription,
+    request: InferenceRequest,
+  ): Promise<Pick<StoredRequest, 'statement' | 'terms'>> {
+    const chain = await this.chainFacts();
+    if (request.settlement === 'none')
+      return { statement: offlineStatement(model, request.nonce, chain), terms: null };
     if (!chain)
       throw new Problem('settlement-unavailable', 'no settler has announced a chain', [
         { field: 'body.settlement', expected: 'none' },
       ]);
     const requester = (request.requester ?? chain.operator).toLowerCase();
     const deadline = BigInt(request.deadline ?? Math.floor(Date.now() / 1000) + defaultLifeS);
-    const nonce = lane.next();
+    if (deadline <= BigInt(Math.floor(Date.now() / 1000)))
+      throw new Problem('invalid-request', 'the deadline has passed', [
+        { field: 'body.deadline', expected: 'a time to come' },
+      ]);
+    const nonce = this.lane.next();
     return {
       statement: {
         domainTag: 'verinfer/settlement/v1',
@@ -56,5 +70,5 @@ export function chainStatements(
       },
       terms: { requester, nonce: String(nonce) },
     };
-  };
+  }
 }
