@@ -4,11 +4,13 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import pc from 'picocolors';
 import { register as audit } from './cli/audit.js';
+import { register as ceremony } from './cli/ceremony.js';
 import { register as compile } from './cli/compile.js';
 import { register as doctor } from './cli/doctor.js';
 import { register as gc } from './cli/gc.js';
 import { register as keys } from './cli/keys.js';
 import { register as prove } from './cli/prove.js';
+import { register as ptau } from './cli/ptau.js';
 import { register as quantize } from './cli/quantize.js';
 import { register as replay } from './cli/replay.js';
 import { register as serve } from './cli/serve.js';
@@ -34,6 +36,8 @@ const verbs = [
   verify,
   audit,
   replay,
+  ptau,
+  ceremony,
   serve,
   doctor,
   keys,

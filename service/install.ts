@@ -127,7 +127,7 @@ async function reuse(pointer: string, modelsFolder: string): Promise<InstalledMo
   return { folder, files, description: await readDescription(folder), reused: true };
 }
 
-function describe(
+export function describe(
   name: string,
   modelId: string,
   identity: ModelIdentity,

@@ -1,5 +1,7 @@
 /** Models on chain: ModelRegistry.sol as functions. */
 import { Contract, type Provider, type Signer } from 'ethers';
+import { decodeVerifyingKey } from '../../prover/codec.js';
+import { checkVerifyingKey } from '../../prover/key-check.js';
 import { artifact } from './artifacts.js';
 import type { Deployment } from './deployment.js';
 import { ChainRefused, named } from './errors.js';
@@ -55,6 +57,9 @@ export async function registerModel(
   vkBytes: Uint8Array,
   listing?: Listing,
 ): Promise<Registration> {
+  // T01: a key that anyone can forge for must not get an id.
+  const key = decodeVerifyingKey(vkBytes);
+  checkVerifyingKey(key, key.ic.length - 1);
   const registry = registryOf(signer, deployment);
   const modelId = String(await registry.getFunction('modelIdOf')(identity));
   const already = (await registry.getFunction('statusOf')(modelId)) !== 0n;

@@ -70,7 +70,7 @@ export function keccakHex(bytes: Uint8Array): string {
   return `0x${bytesToHex(keccak_256(bytes))}`;
 }
 
-function canonicalText(value: object): string {
+export function canonicalText(value: object): string {
   const text = canonicalize(value);
   if (text === undefined) throw new MalformedReceipt('value', 'JSON', typeof value);
   return text;

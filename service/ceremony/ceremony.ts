@@ -1,0 +1,411 @@
+/**
+ * One ceremony as a folder and a queue:
+ *
+ *   circuit.r1cs · phase1.ptau · transcript.json · keys/<sha256>.zkey · queue.json · incoming/
+ *
+ * The transcript is the truth: a key file counts once an entry names it, so a crash at any moment resumes at the last
+ * verified head. One coordinator at a time (a lock file with its process id). Time, limits and beacon are injected.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { copyFile, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readR1cs } from '../../circuits/r1cs/file.js';
+import { CeremonyRefused, InvalidCeremony } from '../../prover/ceremony-error.js';
+import { vkHash } from '../../prover/codec.js';
+import { beaconKey, newPhase2Key } from '../../prover/phase2.js';
+import { describeKey, verifyContribution } from '../../prover/phase2-verify.js';
+import { verifyPtau } from '../../prover/ptau-verify.js';
+import type { BeaconSource } from './beacon.js';
+import { type Participant, Queue } from './queue.js';
+import {
+  type Attestation,
+  attestationText,
+  isAttested,
+  readTranscript,
+  Transcript,
+  writeTranscript,
+} from './transcript.js';
+
+export interface Limits {
+  /** How long a participant may take once it is their turn. */
+  readonly turnMs: number;
+  /** First penalty for a missed or invalid turn; doubles each time. */
+  readonly penaltyMs: number;
+  /** Blocks between announcement and beacon. */
+  readonly minimumLeadBlocks: number;
+  /** Blocks on top of the beacon before it is taken. */
+  readonly confirmations: number;
+}
+
+export const defaultLimits: Limits = {
+  turnMs: 30 * 60_000,
+  penaltyMs: 60 * 60_000,
+  minimumLeadBlocks: 20,
+  confirmations: 3,
+};
+
+export interface Opening {
+  readonly folder: string;
+  readonly r1csPath: string;
+  /** Prepared powers of tau. */
+  readonly phase1Path: string;
+  /** SHA-256 of the model, `0x…`. */
+  readonly modelHash?: string;
+  readonly minimumContributions?: number;
+  readonly onProgress?: (share: number, step: string) => void;
+}
+
+/** What a contribution may add to a key file: a record of 408 bytes and its parameters. */
+const contributionBytes = 64 * 3 + 128 + 64 + 8 + 2 + 255 + 2 + 2 + 255;
+
+const paths = (folder: string) => ({
+  r1cs: join(folder, 'circuit.r1cs'),
+  phase1: join(folder, 'phase1.ptau'),
+  transcript: join(folder, 'transcript.json'),
+  queue: join(folder, 'queue.json'),
+  incoming: join(folder, 'incoming'),
+  keys: join(folder, 'keys'),
+  lock: join(folder, 'coordinator.lock'),
+  key: (hash: string) => join(folder, 'keys', `${hash}.zkey`),
+});
+
+export { paths as ceremonyPaths };
+
+/** Verifies phase 1, makes the initial key and writes the first entry. */
+export async function openCeremony(
+  { folder, r1csPath, phase1Path, modelHash, minimumContributions = 1, onProgress }: Opening,
+  now = Date.now,
+): Promise<void> {
+  const p = paths(folder);
+  if (await stat(p.transcript).catch(() => null))
+    throw new CeremonyRefused(folder, 'folder', 'without a ceremony', 'one that has one');
+  await mkdir(p.keys, { recursive: true });
+  await copyFile(r1csPath, p.r1cs);
+  await copyFile(phase1Path, p.phase1);
+  const phase1 = await verifyPtau(p.phase1, { onProgress: (share, step) => onProgress?.(0.6 * share, step) });
+  if (!phase1.isPrepared) throw new CeremonyRefused(phase1Path, 'powers of tau', 'prepared', 'not prepared');
+  const partial = join(p.keys, 'initial.partial');
+  const circuitDigest = await newPhase2Key(await readR1cs(p.r1cs), p.phase1, partial, {
+    onProgress: (share, step) => onProgress?.(0.6 + 0.4 * share, step),
+  });
+  const initialKey = await sha256File(partial);
+  await rename(partial, p.key(initialKey));
+  const transcript = new Transcript([]).append({
+    kind: 'opened',
+    at: new Date(now()).toISOString(),
+    circuitHash: `0x${await sha256File(p.r1cs)}`,
+    modelHash: modelHash ?? null,
+    phase1Hash: phase1.fileHash,
+    phase1Power: phase1.power,
+    circuitDigest: Buffer.from(circuitDigest).toString('hex'),
+    initialKey,
+    minimumContributions,
+  });
+  await writeTranscript(p.transcript, transcript);
+}
+
+export class Ceremony {
+  #transcript: Transcript;
+  #work: Promise<unknown> = Promise.resolve();
+
+  private constructor(
+    readonly folder: string,
+    transcript: Transcript,
+    readonly queue: Queue,
+    readonly limits: Limits,
+    private readonly beacon: BeaconSource | null,
+    private readonly now: () => number,
+  ) {
+    this.#transcript = transcript;
+  }
+
+  /** Resumes at the last verified head; whatever was half done is dropped. */
+  static async resume(
+    folder: string,
+    {
+      limits = defaultLimits,
+      beacon = null,
+      now = Date.now,
+    }: { limits?: Limits; beacon?: BeaconSource | null; now?: () => number } = {},
+  ): Promise<Ceremony> {
+    const p = paths(folder);
+    await takeLock(p.lock);
+    const transcript = await readTranscript(p.transcript);
+    if ((await sha256File(p.key(transcript.head)).catch(() => null)) !== transcript.head) {
+      throw new InvalidCeremony(folder, 'head', `the file ${transcript.head}`, 'another or none');
+    }
+    await rm(p.incoming, { recursive: true, force: true });
+    await mkdir(p.incoming, { recursive: true });
+    const queue = await Queue.load(p.queue, limits, now);
+    return new Ceremony(folder, transcript, queue, limits, beacon, now);
+  }
+
+  async close(): Promise<void> {
+    await this.#work.catch(() => undefined);
+    await rm(paths(this.folder).lock, { force: true });
+  }
+
+  get transcript(): Transcript {
+    return this.#transcript;
+  }
+
+  get headPath(): string {
+    return paths(this.folder).key(this.#transcript.head);
+  }
+
+  /** Uploads larger than this are cut off before they are read. */
+  async maxUploadBytes(): Promise<number> {
+    return (await stat(this.headPath)).size + contributionBytes;
+  }
+
+  async join(participant: { name: string; publicKey: string }): Promise<Participant> {
+    return this.#alone(async () => {
+      await this.#expire();
+      if (this.#transcript.final) throw new CeremonyRefused('ceremony', 'state', 'open', 'final');
+      return this.queue.join(participant);
+    });
+  }
+
+  /** Takes over the file at `path`. Throws CeremonyRefused when it is not their turn, what the check found otherwise. */
+  async submit(
+    token: string,
+    path: string,
+    attestation: Attestation | null,
+  ): Promise<{ contributionHash: string }> {
+    return this.#alone(async () => {
+      await this.#expire();
+      const participant = this.queue.requireTurn(token);
+      await this.#requireBeforeBeacon();
+      const size = (await stat(path)).size;
+      const limit = await this.maxUploadBytes();
+      try {
+        if (size > limit) throw new InvalidCeremony('upload', 'size', `at most ${limit} bytes`, `${size}`);
+        return await this.#accept(participant, path, attestation);
+      } catch (error) {
+        await rm(path, { force: true });
+        await this.#skip(participant, 'invalid');
+        throw error;
+      }
+    });
+  }
+
+  async #accept(
+    participant: Participant,
+    path: string,
+    attestation: Attestation | null,
+  ): Promise<{ contributionHash: string }> {
+    const { name } = participant;
+    const p = paths(this.folder);
+    const previousKey = this.#transcript.head;
+    const added = await verifyContribution(p.key(previousKey), path);
+    if (added.beacon !== null)
+      throw new InvalidCeremony('upload', 'contribution', 'made from a secret', 'a beacon');
+    if (attestation !== null) {
+      const text = attestationText(this.#transcript.opened.circuitDigest, previousKey, added.hash);
+      const isTheirs = attestation.publicKey === participant.publicKey && isAttested(text, attestation);
+      if (!isTheirs)
+        throw new InvalidCeremony('upload', 'attestation', 'signed by the participant', 'another signature');
+    }
+    const key = await sha256File(path);
+    await syncFile(path);
+    await rename(path, p.key(key));
+    await this.#append({
+      kind: 'contributed',
+      at: this.#at(),
+      name,
+      contributionHash: added.hash,
+      key,
+      previousKey,
+      attestation,
+    });
+    await this.queue.finish(participant.token);
+    return { contributionHash: added.hash };
+  }
+
+  /** Names the block that will be the beacon, while nobody can know its hash. */
+  async announceBeacon(height: number, iterationsExponent = 10): Promise<void> {
+    return this.#alone(async () => {
+      const beacon = this.#requireBeacon();
+      const { contributions, opened, announcement } = this.#transcript;
+      if (announcement) throw new CeremonyRefused('beacon', 'announcement', 'made once', 'a second');
+      if (contributions.length < opened.minimumContributions) {
+        throw new CeremonyRefused(
+          'ceremony',
+          'contributions',
+          `at least ${opened.minimumContributions}`,
+          `${contributions.length}`,
+        );
+      }
+      const heightNow = await beacon.height();
+      const earliest = heightNow + this.limits.minimumLeadBlocks;
+      if (height < earliest)
+        throw new CeremonyRefused('beacon', 'height', `at least ${earliest}`, `${height}`);
+      await this.#append({
+        kind: 'beacon-announced',
+        at: this.#at(),
+        chainId: beacon.chainId,
+        height,
+        heightNow,
+        iterationsExponent,
+      });
+    });
+  }
+
+  /** Applies the announced beacon. Throws CeremonyRefused while the chain is not there yet. */
+  async finalise(): Promise<Transcript> {
+    return this.#alone(async () => {
+      const source = this.#requireBeacon();
+      const { announcement, contributions } = this.#transcript;
+      if (this.#transcript.final) throw new CeremonyRefused('ceremony', 'state', 'open', 'final');
+      if (!announcement) throw new CeremonyRefused('beacon', 'height', 'announced', 'none');
+      if (announcement.chainId !== source.chainId)
+        throw new CeremonyRefused('beacon', 'chain', announcement.chainId, source.chainId);
+      const height = await source.height();
+      const needed = announcement.height + this.limits.confirmations;
+      if (height < needed)
+        throw new CeremonyRefused('beacon', 'chain height', `at least ${needed}`, `${height}`);
+      const value = await source.hashAt(announcement.height);
+      checkBeaconValue(
+        value,
+        contributions.map(({ contributionHash }) => contributionHash),
+      );
+      const p = paths(this.folder);
+      const previousKey = this.#transcript.head;
+      const partial = join(p.incoming, 'final.zkey');
+      const { iterationsExponent } = announcement;
+      const hash = await beaconKey(p.key(previousKey), partial, 'beacon', {
+        value: value!,
+        iterationsExponent,
+      });
+      await verifyContribution(p.key(previousKey), partial);
+      const { verifyingKey } = await describeKey(partial);
+      const key = await sha256File(partial);
+      await syncFile(partial);
+      await rename(partial, p.key(key));
+      await this.#append({
+        kind: 'finalised',
+        at: this.#at(),
+        beacon: Buffer.from(value!).toString('hex'),
+        contributionHash: Buffer.from(hash).toString('hex'),
+        ...{ key, previousKey },
+        vkHash: vkHash(verifyingKey),
+        contributorCount: contributions.length,
+      });
+      return this.#transcript;
+    });
+  }
+
+  /** Applies the beacon once the chain has come far enough; false while it has not. */
+  async finaliseIfDue(): Promise<boolean> {
+    const { announcement, final } = this.#transcript;
+    if (final || !announcement || this.beacon === null) return false;
+    if ((await this.beacon.height()) < announcement.height + this.limits.confirmations) return false;
+    await this.finalise();
+    return true;
+  }
+
+  /** Skips whoever let their turn run out. */
+  async expire(): Promise<void> {
+    await this.#alone(() => this.#expire());
+  }
+
+  async #expire(): Promise<void> {
+    for (let late = this.queue.late(); late; late = this.queue.late()) await this.#skip(late, 'timeout');
+  }
+
+  async #skip(participant: Participant, reason: 'timeout' | 'invalid'): Promise<void> {
+    const until = await this.queue.penalize(participant.token);
+    await this.#append({
+      kind: 'skipped',
+      at: this.#at(),
+      name: participant.name,
+      reason,
+      penaltyUntil: new Date(until).toISOString(),
+    });
+  }
+
+  async #requireBeforeBeacon(): Promise<void> {
+    if (this.#transcript.final) throw new CeremonyRefused('ceremony', 'state', 'open', 'final');
+    const { announcement } = this.#transcript;
+    if (!announcement) return;
+    const height = await this.#requireBeacon().height();
+    // From here on the beacon may be known, and a contribution could be chosen after it.
+    if (height >= announcement.height) {
+      throw new CeremonyRefused(
+        'ceremony',
+        'chain height',
+        `below the beacon's ${announcement.height}`,
+        `${height}`,
+      );
+    }
+  }
+
+  #requireBeacon(): BeaconSource {
+    if (this.beacon === null) throw new CeremonyRefused('beacon', 'chain', 'configured', 'none');
+    return this.beacon;
+  }
+
+  #at(): string {
+    return new Date(this.now()).toISOString();
+  }
+
+  async #append(entry: Parameters<Transcript['append']>[0]): Promise<void> {
+    const next = this.#transcript.append(entry);
+    await writeTranscript(paths(this.folder).transcript, next);
+    this.#transcript = next;
+  }
+
+  /** One change at a time. */
+  #alone<T>(change: () => Promise<T>): Promise<T> {
+    const result = this.#work.then(change, change);
+    this.#work = result.catch(() => undefined);
+    return result;
+  }
+}
+
+/** T06: 32 bytes that are not constant and are no contribution's hash. */
+export function checkBeaconValue(value: Uint8Array | null, contributionHashes: readonly string[]): void {
+  const hex = value === null ? 'none' : Buffer.from(value).toString('hex');
+  if (value === null || value.length !== 32)
+    throw new CeremonyRefused('beacon', 'value', 'a 32-byte block hash', hex);
+  if (new Set(value).size < 8)
+    throw new CeremonyRefused('beacon', 'value', 'a block hash', `the constant ${hex}`);
+  if (contributionHashes.some((hash) => hash.includes(hex))) {
+    throw new CeremonyRefused('beacon', 'value', 'independent of the contributions', 'a contribution hash');
+  }
+}
+
+export async function sha256File(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  await file.sync();
+  await file.close();
+}
+
+async function takeLock(path: string): Promise<void> {
+  try {
+    await writeFile(path, `${process.pid}`, { flag: 'wx' });
+  } catch {
+    const holder = Number(await readFile(path, 'utf8').catch(() => ''));
+    if (holder !== process.pid && isAlive(holder)) {
+      throw new CeremonyRefused('ceremony', 'coordinator', 'one process', `process ${holder} holds it`);
+    }
+    await writeFile(path, `${process.pid}`);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
