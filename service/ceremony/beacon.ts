@@ -15,7 +15,8 @@ export async function chainBeacon(provider: JsonRpcProvider): Promise<BeaconSour
     height: () => provider.getBlockNumber(),
     async hashAt(height) {
       const block = await provider.getBlock(height);
-      return block?.hash == null ? null : Uint8Array.from(Buffer.from(block.hash.slice(2), 'hex'));
+      const hash = block?.hash ?? null;
+      return hash === null ? null : Uint8Array.from(Buffer.from(hash.slice(2), 'hex'));
     },
   };
 }

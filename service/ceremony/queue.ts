@@ -79,7 +79,7 @@ export class Queue {
   /** The participant at the front, when their time is up. */
   late(): Participant | undefined {
     const [first] = this.state.waiting;
-    return first?.turnEnds != null && first.turnEnds <= this.now() ? first : undefined;
+    return first !== undefined && (first.turnEnds ?? Infinity) <= this.now() ? first : undefined;
   }
 
   async finish(token: string): Promise<void> {

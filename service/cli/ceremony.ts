@@ -93,7 +93,8 @@ export function register(program: Command): void {
         ...(beacon && { beacon }),
         ...progress(),
       });
-      if (json) return void process.stdout.write(`${JSON.stringify({ ...report, verifyingKey: undefined })}\n`);
+      if (json)
+        return void process.stdout.write(`${JSON.stringify({ ...report, verifyingKey: undefined })}\n`);
       process.stdout.write(
         `vkHash ${report.vkHash}\ncircuit ${report.circuitHash}\ntranscript ${report.transcriptDigest}\n`,
       );
