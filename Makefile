@@ -72,3 +72,8 @@ bench-exact: build ## all 10,000 digits: circuit reference against ONNX Runtime,
 train-models: build ## train and quantize the committed models again; the same bytes come out
 	@node dist/models/train/write-digits8x8.js
 	@node dist/models/train/write-lenet5.js
+
+FOLDER ?= ../shared/models/public
+ONLY ?=
+bench-coverage: build ## public models that compile bit for bit; FOLDER=… for another folder, ONLY=text for a part
+	@node dist/test/bench/coverage.js '$(FOLDER)' '$(ONLY)'
