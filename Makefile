@@ -77,3 +77,6 @@ FOLDER ?= ../shared/models/public
 ONLY ?=
 bench-coverage: build ## public models that compile bit for bit; FOLDER=… for another folder, ONLY=text for a part
 	@node dist/test/bench/coverage.js '$(FOLDER)' '$(ONLY)'
+.PHONY: bench-prover
+bench-prover: build ## native prover against snarkjs: bit-heavy circuits to 2^20 rows, and the LeNet
+	@node dist/test/bench/prover.js
