@@ -105,7 +105,7 @@ function fitAll({ accumulator, rescalings, rescalingOf, yMin, yMax }: Pending): 
   return rescalings.map((rescaling, k) => {
     const range = { accMin: accMin[k], accMax: accMax[k], yMin, yMax };
     if (range.accMin > range.accMax) range.accMin = range.accMax = 0; // no element uses this channel
-    const fit = fitOne(rescaling, range);
+    const fit = cachedFit(rescaling, range);
     return { fit, zeroPoint: rescaling.zeroPoint, yMin, yMax } as Fitted;
   });
 }
@@ -115,6 +115,18 @@ interface Range {
   readonly accMax: number;
   readonly yMin: number;
   readonly yMax: number;
+}
+
+/** The same fit is asked for when costs are compared and when rows are written. */
+const fits = new WeakMap<Rescaling, Map<string, RequantizationFit>>();
+
+function cachedFit(rescaling: Rescaling, range: Range): RequantizationFit {
+  const known = fits.get(rescaling) ?? new Map<string, RequantizationFit>();
+  fits.set(rescaling, known);
+  const key = `${range.accMin} ${range.accMax} ${range.yMin} ${range.yMax}`;
+  const fit = known.get(key) ?? fitOne(rescaling, range);
+  known.set(key, fit);
+  return fit;
 }
 
 function fitOne(rescaling: Rescaling, range: Range): RequantizationFit {

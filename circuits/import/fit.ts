@@ -213,16 +213,26 @@ function searchExact(steps: Steps, slope: number): FloorFit | undefined {
   return undefined;
 }
 
-/** Fewest bits of b plus two rows an exception, over a coarser set of (a, b). */
+/** Approximations a/b of the slope tried for each bit length of b. */
+const TRIED_PER_LENGTH = 4;
+
+/**
+ * Fewest bits of b plus two rows an exception. For each of the closest a/b the best c is found by a sweep, and the
+ * steps it violates bound the exceptions from below; the exceptions themselves are counted most promising first.
+ */
 function searchWithExceptions(
   steps: Steps,
   s: Staircase & { slope: number; zeroPoint: number },
 ): FloorFit | undefined {
+  const shortlist = closestPairs(s.slope).map(([a, b]) => {
+    const { c, violated } = mostAgreeableC(steps, a, b);
+    return { a, b, c, bits: Math.ceil(Math.log2(b)), bound: Math.ceil(Math.log2(b)) + 2 * violated };
+  });
+  shortlist.sort((p, q) => p.bound - q.bound || p.b - q.b);
   let best: { cost: number; fit: FloorFit } | undefined;
-  for (const [a, b] of candidates(s.slope, 256)) {
-    const bits = Math.ceil(Math.log2(b));
-    if (best && bits >= best.cost) break;
-    const c = mostAgreeableC(steps, a, b);
+  for (const { a, b, c, bits, bound } of shortlist) {
+    if (bound - bits > 2 * MAX_EXCEPTIONS) continue;
+    if (best && bound >= best.cost) break;
     const exceptions = exceptionsOf(s, a, b, c);
     if (!exceptions) continue;
     const cost = bits + 2 * exceptions.length;
@@ -231,20 +241,34 @@ function searchWithExceptions(
   return best?.fit;
 }
 
-/** The c inside the most of the steps' intervals: a sweep over their end points. */
-function mostAgreeableC({ lower, upper }: Steps, a: number, b: number): number {
-  const events: { at: number; change: number }[] = [];
-  for (const { acc, y } of lower) events.push({ at: b * y - a * acc, change: 1 });
-  for (const { acc, y } of upper) events.push({ at: b * y - a * acc, change: -1 });
-  events.sort((p, q) => p.at - q.at || q.change - p.change);
-  let depth = 0;
-  let deepest = -Infinity;
-  let c = Math.floor(b / 2);
-  for (const { at, change } of events) {
-    depth += change;
-    if (depth > deepest) [deepest, c] = [depth, at];
+/** For each bit length of b, the pairs whose quotient is nearest the slope. */
+function closestPairs(slope: number): [number, number][] {
+  const byLength = new Map<number, { pair: [number, number]; error: number }[]>();
+  for (const pair of candidates(slope, 256)) {
+    const error = Math.abs(pair[0] / pair[1] - slope);
+    const length = Math.ceil(Math.log2(pair[1]));
+    const kept = byLength.get(length) ?? [];
+    byLength.set(length, kept);
+    if (kept.length === TRIED_PER_LENGTH && error >= kept[kept.length - 1]!.error) continue;
+    kept.push({ pair, error });
+    kept.sort((p, q) => p.error - q.error);
+    kept.length = Math.min(kept.length, TRIED_PER_LENGTH);
   }
-  return c;
+  return [...byLength.values()].flatMap((kept) => kept.map(({ pair }) => pair));
+}
+
+/** The c that violates the fewest steps, by a sweep over the sorted ends of their intervals. */
+function mostAgreeableC({ lower, upper }: Steps, a: number, b: number): { c: number; violated: number } {
+  const from = Float64Array.from(lower, ({ acc, y }) => b * y - a * acc).sort();
+  const to = Float64Array.from(upper, ({ acc, y }) => b * y - 1 - a * acc).sort();
+  let c = Math.floor(b / 2);
+  let violated = Infinity;
+  for (let i = 0, ended = 0; i < from.length; i++) {
+    while (ended < to.length && to[ended]! < from[i]!) ended++;
+    const now = from.length - 1 - i + ended;
+    if (now < violated) [violated, c] = [now, from[i]!];
+  }
+  return { c, violated };
 }
 
 /** Every accumulator at which the triple misses the staircase, with the correction that puts it right. */
