@@ -3,6 +3,7 @@
  * of both. Says at which layer two runs part, instead of only that the answers differ.
  */
 import { createHash } from 'node:crypto';
+import { elementQuantization } from '../../circuits/boundary.js';
 import { interpret } from '../../circuits/interpret.js';
 import type { IntegerTensors, Manifest } from '../../circuits/index.js';
 import type { ImportedModel } from '../../circuits/import/import.js';
@@ -81,11 +82,14 @@ export async function traceRuntime(
  */
 function runtimeInputs(manifest: Manifest, inputs: IntegerTensors): Map<string, TensorValues> {
   const feeds = new Map<string, TensorValues>();
-  for (const { name, given, quantization } of manifest.inputs) {
+  for (const { name, given, shape, quantization } of manifest.inputs) {
     const integers = inputs.get(name);
     if (integers === undefined) throw new RangeError(`input "${name}": must be given, got none`);
-    const { scale, zeroPoint } = quantization ?? { scale: 1, zeroPoint: 0 };
-    const values = Array.from(integers, (value) => (quantization ? (value - zeroPoint) * scale : value));
+    const values = Array.from(integers, (value, i) => {
+      if (quantization === undefined) return value;
+      const { scale, zeroPoint } = elementQuantization(quantization, shape, i);
+      return (value - zeroPoint) * scale;
+    });
     feeds.set(name, typed(given, values));
   }
   return feeds;

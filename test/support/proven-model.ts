@@ -2,7 +2,7 @@ import { Wallet } from 'ethers';
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { compile, type CompiledModel, type Manifest } from '../../circuits/index.js';
+import { compile, type CompiledModel, type IntegerTensors, type Manifest } from '../../circuits/index.js';
 import { type ImportedModel, importModel } from '../../circuits/import/import.js';
 import { compilerVersionHash, modelId as hashIdentity } from '../../circuits/model-id.js';
 import { contextSignal } from '../../circuits/public-signals.js';
@@ -65,8 +65,18 @@ export interface ProvenReceipt {
   readonly operator: Wallet;
 }
 
-/** A real proof of a random input, in a signed receipt for no chain. */
-export async function proveReceipt(model: ProvenModel, draw: Random): Promise<ProvenReceipt> {
+export interface Wish {
+  readonly inputs?: IntegerTensors;
+  readonly salt?: string;
+  readonly requestId?: string;
+}
+
+/** A real proof of a random input, or of the one wished for, in a signed receipt for no chain. */
+export async function proveReceipt(
+  model: ProvenModel,
+  draw: Random,
+  wish: Wish = {},
+): Promise<ProvenReceipt> {
   const { compiled, identity, modelId, folder, key } = model;
   const hex = (bytes: Uint8Array) => `0x${Buffer.from(bytes).toString('hex')}`;
   const operator = new Wallet(hex(draw.bytes(32)));
@@ -74,7 +84,7 @@ export async function proveReceipt(model: ProvenModel, draw: Random): Promise<Pr
     domainTag: 'verinfer/offline/v1' as const,
     chainId: '0',
     contract: `0x${'0'.repeat(40)}`,
-    requestId: hex(draw.bytes(32)),
+    requestId: wish.requestId ?? hex(draw.bytes(32)),
     modelId,
     operator: operator.address,
     payee: operator.address,
@@ -89,9 +99,12 @@ export async function proveReceipt(model: ProvenModel, draw: Random): Promise<Pr
   });
   const inputs = compiled.manifest.inputs.map(({ name, dtype, shape }) => ({
     ...{ name, dtype, shape },
-    values: Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => draw.below(256) - 128),
+    values: Array.from(
+      wish.inputs?.get(name) ??
+        Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => draw.below(256) - 128),
+    ),
   }));
-  const salt = hex(draw.bytes(31));
+  const salt = wish.salt ?? hex(draw.bytes(31));
   const tensors = new Map(inputs.map(({ name, values }) => [name, Int32Array.from(values)]));
   const { witness, publicSignals, outputs } = compiled.computeWitness({
     inputs: tensors,
