@@ -1,17 +1,12 @@
 /**
- * A staircase that no single division reproduces: y = first + the number of thresholds ≤ x. The prover names the step,
- * a table gives its two edges, and two range checks show that x lies between them.
+ * A staircase that no single division reproduces: y = first + the number of thresholds ≤ x. The prover names the step
+ * by a one-hot, and two ranges show that x lies between the edges of that step.
  */
 import type { AffineTensor } from '../affine.js';
-import { AffineWriter, evaluateElement, wiresAsTensor } from '../affine.js';
+import { AffineWriter, evaluateElement } from '../affine.js';
 import { countAtMost } from '../import/fit.js';
 import type { Builder } from '../r1cs/builder.js';
-import { LinearCombination } from '../r1cs/linear-combination.js';
-import { rangeBits, rangeCheck } from './range.js';
-import * as table from './table.js';
-
-/** Products of three 256-entry tables that share their bits. */
-const MOST_PRODUCTS = 11 + 3 * 15;
+import { addRange, rangeBits, requireHeadroom, writeRangeBits } from './range.js';
 
 export interface Staircase {
   /** y below the first threshold. */
@@ -24,45 +19,74 @@ export function reference({ first, thresholds }: Staircase, x: number): number {
   return first + countAtMost(thresholds, x);
 }
 
-/** An upper estimate of the constraints of one element in [lo, hi]. */
+/** Constraints of one element in [lo, hi]. */
 export function cost({ thresholds }: Staircase, lo: number, hi: number): number {
   const steps = stepsOf(thresholds, lo, hi);
-  return steps.length === 1 ? 0 : rangeBits(steps.length) + MOST_PRODUCTS + 2 * rangeBits(widest(steps));
+  return steps.length === 1 ? 0 : steps.length + 3 + 2 * rangeBits(widest(steps));
 }
 
 /**
  * Proves   y = first + #{thresholds ≤ x} for every element.
- * Assumes  x inside the tensor's bounds; 4·(hi − lo) < modulus (checked by the range checks).
- * Cost     three tables that share their bits, and two ranges of the widest step.
+ * Assumes  x inside the tensor's bounds; 4·(hi − lo) < modulus (checked).
+ * Cost     steps + 3 + 2·ceil(log2 width) constraints for the steps that the bounds reach, the widest of that width.
  *
- * With k the index of a step, tables give its edges, and the ranges prove lower[k] ≤ x < lower[k + 1]. The steps
- * partition [lo, hi] and the indices past them are empty, so exactly one k satisfies both.
+ *   hₖ boolean, Σ hₖ = 1;  x = Σ lowerₖ·hₖ + p;  x = Σ upperₖ·hₖ − q;  p, q in [0, width).
+ *
+ * With h naming step k the ranges give lowerₖ ≤ x ≤ upperₖ. The steps partition [lo, hi], so exactly one fits; p and q
+ * then follow from x, and y = Σ levelₖ·hₖ is a combination.
  */
 export function constrain(circuit: Builder, x: AffineTensor, staircase: Staircase): AffineTensor {
   const count = x.constants.length;
-  const lo = x.lo.reduce((least, value) => Math.min(least, value), Infinity);
-  const hi = x.hi.reduce((most, value) => Math.max(most, value), -Infinity);
-  const steps = stepsOf(staircase.thresholds, lo, hi);
-  const levels = steps.map(({ level }) => staircase.first + level);
-  if (steps.length === 1) {
-    const writer = new AffineWriter();
-    for (let i = 0; i < count; i++) writer.end(levels[0], levels[0], levels[0]);
-    return writer.finish(x.shape);
-  }
-  // Steps past the last are empty, so that no other k fits.
-  const size = 2 ** rangeBits(steps.length);
-  const edges = Array.from({ length: size }, (_, k) => (k < steps.length ? steps[k].from : hi + 1));
-  const results = Array.from({ length: size }, (_, k) => levels[Math.min(k, levels.length - 1)]);
-  const first = circuit.exists('step', count, (values, at) => {
-    for (let i = 0; i < count; i++) values[at + i] = countAtMost(edges, evaluateElement(x, i, values)) - 1;
+  const plans = Array.from({ length: count }, (_, i) => {
+    const steps = stepsOf(staircase.thresholds, x.lo[i], x.hi[i]);
+    const width = widest(steps);
+    requireHeadroom(circuit, x.hi[i] - x.lo[i] + 2 * width);
+    return { steps, width, bits: steps.length === 1 ? 0 : steps.length + 2 * rangeBits(width) };
   });
-  const last = new Float64Array(count).fill(size - 1);
-  const k = wiresAsTensor(x.shape, first, new Float64Array(count), last);
-  const [lower, next, y] = table.constrainMany(circuit, k, 0, [edges, [...edges.slice(1), hi + 1], results]);
-  const width = widest(steps);
-  rangeCheck(circuit, 'above lower edge', difference(x, lower, 0, width), 0, width);
-  rangeCheck(circuit, 'below upper edge', difference(next, x, -1, width), 0, width);
-  return y;
+  let total = 0;
+  const offsets = plans.map(({ bits }) => (total += bits) - bits);
+  const first = circuit.exists('step and edge bits', total, (values, at) => {
+    plans.forEach(({ steps, width }, i) => {
+      if (steps.length === 1) return;
+      const value = evaluateElement(x, i, values);
+      const step = Math.max(
+        steps.findIndex(({ to }) => value <= to),
+        0,
+      );
+      const from = at + offsets[i];
+      values[from + step] = 1;
+      writeRangeBits(values, from + steps.length, width, value - steps[step].from);
+      writeRangeBits(values, from + steps.length + rangeBits(width), width, steps[step].to - value);
+    });
+  });
+  circuit.boolean('step and edge bits', first, total);
+
+  const writer = new AffineWriter();
+  plans.forEach(({ steps, width }, i) => {
+    const levels = steps.map(({ level }) => staircase.first + level);
+    if (steps.length === 1) {
+      writer.end(levels[0], levels[0], levels[0]);
+      return;
+    }
+    const step = first + offsets[i];
+    const above = step + steps.length;
+    steps.forEach((_, k) => circuit.a.add(step + k, 1));
+    circuit.c.constant(1);
+    circuit.enforceLinear('one step');
+    steps.forEach(({ from }, k) => circuit.a.add(step + k, from));
+    addRange(circuit.a, above, width, 1);
+    circuit.c.addElement(x, i, 1);
+    circuit.enforceLinear('lower edge');
+    steps.forEach(({ to }, k) => circuit.a.add(step + k, to));
+    addRange(circuit.a, above + rangeBits(width), width, -1);
+    circuit.c.addElement(x, i, 1);
+    circuit.enforceLinear('upper edge');
+    levels.forEach((level, k) => {
+      if (level !== 0) writer.term(step + k, level);
+    });
+    writer.end(0, Math.min(...levels), Math.max(...levels));
+  });
+  return writer.finish(x.shape);
 }
 
 interface Step {
@@ -86,15 +110,4 @@ function stepsOf(thresholds: readonly number[], lo: number, hi: number): Step[] 
 
 function widest(steps: readonly Step[]): number {
   return steps.reduce((most, { from, to }) => Math.max(most, to - from + 1), 1);
-}
-
-/** p − q + offset, element by element; the range check decides where it lies. */
-function difference(p: AffineTensor, q: AffineTensor, offset: number, width: number): AffineTensor {
-  const writer = new AffineWriter();
-  const sum = new LinearCombination();
-  for (let i = 0; i < p.constants.length; i++) {
-    sum.clear().addElement(p, i, 1).addElement(q, i, -1).constant(offset).normalize();
-    writer.combination(sum, 0, width - 1);
-  }
-  return writer.finish(p.shape);
 }

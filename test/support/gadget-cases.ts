@@ -65,8 +65,6 @@ function binsCase(name: string, staircase: bins.Staircase, lo: number, hi: numbe
     inputs: [{ lo, hi, count: 1 }],
     constrain: (circuit, [x]) => bins.constrain(circuit, x, staircase),
     reference: ([x]) => (x < lo || x > hi ? undefined : [bins.reference(staircase, x)]),
-    // A step whose width is no power of two has two bits of weight 1: either may carry it.
-    free: /edge\/bits/,
   };
 }
 
