@@ -31,6 +31,8 @@ export interface InputBoundary {
   readonly shape: readonly number[];
   /** How a float input becomes integers; absent when the input is integer already. */
   readonly quantization?: Quantization;
+  /** The integers are the floats in their order (orderedFloat of circuits/import/forest.ts), not rounded. */
+  readonly isOrdered?: true;
 }
 
 export interface Boundary {
@@ -73,7 +75,8 @@ export function findBoundary(graph: Graph): Boundary {
   const postProcessing: GraphNode[] = [];
   for (const node of graph.nodes) {
     const view = viewOf(graph, node);
-    if (node.type === 'QuantizeLinear' && floats.has(node.inputs[0])) {
+    const isQuantizer = node.type === 'QuantizeLinear' || isOrdering(node);
+    if (isQuantizer && floats.has(node.inputs[0])) {
       if (quantizers.has(node.inputs[0])) view.refuse('x', `quantized once (${node.inputs[0]})`, 'twice');
       quantizers.set(node.inputs[0], node);
       continue;
@@ -125,6 +128,7 @@ function inputBoundary(graph: Graph, given: ValueInfo, node: GraphNode | undefin
     }
     return { ...base, tensor: given.name, dtype: given.dtype as PackedDtype };
   }
+  if (isOrdering(node)) return { ...base, tensor: node.outputs[0], dtype: 'int32', isOrdered: true };
   const view = viewOf(graph, node);
   const axis = axisOf(node, intAttribute(node, 'axis', 1), Math.max(2, given.shape.length));
   const channels = given.shape[axis] ?? 1;
@@ -145,6 +149,11 @@ function inputBoundary(graph: Graph, given: ValueInfo, node: GraphNode | undefin
     }),
   };
   return { ...base, tensor: node.outputs[0], dtype, quantization };
+}
+
+/** verinfer:OrderedFloat, a leading node like QuantizeLinear: exact, for what only compares. */
+function isOrdering({ domain, type }: GraphNode): boolean {
+  return domain === 'verinfer' && type === 'OrderedFloat';
 }
 
 /** A node outside the circuit, with its constant operands. */

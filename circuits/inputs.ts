@@ -1,5 +1,6 @@
 import { elementQuantization, quantizeValue, type InputBoundary } from './boundary.js';
 import { InputRefused } from './errors.js';
+import { orderedFloat } from './import/forest.js';
 import { PACKED_DTYPES } from './public-signals.js';
 import { elementCount } from './tensor.js';
 
@@ -17,10 +18,20 @@ export function quantizeInputs(
     }
   }
   const integers = new Map<string, Int32Array>();
-  for (const { name, dtype, shape, quantization } of boundaries) {
+  for (const { name, dtype, shape, quantization, isOrdered } of boundaries) {
     const values = Object.hasOwn(given, name) ? given[name] : undefined;
     if (values === undefined) refuse(`input "${name}"`, 'value', 'given', 'none');
     requireCount(name, shape, values);
+    if (isOrdered) {
+      const ordered = new Int32Array(values.length);
+      for (let i = 0; i < values.length; i++) {
+        if (!Number.isFinite(Math.fround(values[i])))
+          refuse(`input "${name}"`, `element ${i}`, 'a finite float32', String(values[i]));
+        ordered[i] = orderedFloat(values[i]);
+      }
+      integers.set(name, ordered);
+      continue;
+    }
     if (quantization === undefined) {
       for (let i = 0; i < values.length; i++) {
         if (Number.isInteger(values[i])) continue;

@@ -33,7 +33,11 @@ export interface Manifest {
   readonly manifestVersion: 1;
   readonly inputMode: InputMode;
   /** In the order they are packed. `given` is the dtype a caller supplies (float32 is quantized first). */
-  readonly inputs: readonly (TensorInfo & { readonly given: string })[];
+  readonly inputs: readonly (TensorInfo & {
+    readonly given: string;
+    /** `ordered-float32`: the integer is the float's place in the order of float32, +0 = −0 = 0. */
+    readonly encoding?: 'ordered-float32';
+  })[];
   /** Bytes of all packed inputs, without padding: the length inside the commitment. */
   readonly inputByteLength: number;
   readonly outputMode: OutputMode;
@@ -79,12 +83,13 @@ export function manifestOf(
     const zeroPoint = view.zeroPoints(2, 'x_zero_point', dtype)[0];
     return { ...step, quantization: { scale: view.scales(1, 'x_scale')[0], zeroPoint } };
   });
-  const inputs = boundary.inputs.map(({ name, given, dtype, shape, quantization }) => ({
+  const inputs = boundary.inputs.map(({ name, given, dtype, shape, quantization, isOrdered }) => ({
     name,
     given: given.dtype,
     dtype,
     shape,
     ...(quantization && { quantization }),
+    ...(isOrdered && { encoding: 'ordered-float32' as const }),
     signalCount: signalCount(dtype, elementCount(shape)),
   }));
   const outputs = boundary.outputs.map((name): TensorInfo => {

@@ -86,7 +86,9 @@ export class GraphBuilder {
 
   /** Adds one node to both forms and returns its output. */
   emit(name: string, type: ValueType, parts: NodeParts, output = this.fresh(name)): Tensor {
-    const node = nodeOf(name, parts, output);
+    // A tail may be written twice for two outputs; ONNX Runtime wants node names to be unique.
+    const isTaken = this.nodes.some((other) => other.name === name);
+    const node = nodeOf(isTaken ? output : name, parts, output);
     this.nodes.push(node);
     this.executedNodes.push(node);
     return { name: output, dtype: type.dtype, shape: type.shape };
@@ -115,8 +117,9 @@ export class GraphBuilder {
         outputs.map(({ name }) => name),
       );
       const used = new Set([...live.flatMap(({ inputs }) => inputs), ...outputs.map(({ name }) => name)]);
+      const isTabular = live.some(({ domain }) => domain === 'ai.onnx.ml');
       return {
-        opsets: executedOpsets,
+        opsets: isTabular ? new Map([...executedOpsets, ['ai.onnx.ml', 3]]) : executedOpsets,
         inputs: this.inputs,
         outputs: outputs.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
         constants: new Map([...this.constants].filter(([name]) => used.has(name))),

@@ -29,6 +29,9 @@ const MAXIMUM_ROWS = 12n;
 /** A 256-entry look-up as a two-level one-hot. */
 const TABLE_ROWS = 48n;
 
+/** Bits of an ordered float32, range-checked twice against its bin. */
+const FLOAT_BITS = 33n;
+
 /** Throws ModelRefused at the node where a limit is passed. */
 export function estimateCost(graph: Graph, limits: CostLimits = defaultCostLimits): CostEstimate {
   const types = inferTypes(graph);
@@ -92,6 +95,14 @@ function nodeCost(node: GraphNode, types: ValueTypes): CostEstimate {
         rows: types.get(node.inputs[1]!)?.dtype === 'int32' ? outputs * TABLE_ROWS : 0n,
         terms: outputs,
       };
+    case 'TreeEnsemble': {
+      const [rows, features] = types.get(node.inputs[0]!)!.shape as [number, number];
+      const cuts = node.attributes.get('cuts');
+      const inner = BigInt(cuts?.kind === 'ints' ? cuts.value.length : 0);
+      const each = 2n * inner + 2n * FLOAT_BITS * BigInt(features);
+      return { rows: BigInt(rows) * each, terms: BigInt(rows) * inner * (inner / BigInt(features) + 1n) };
+    }
+    case 'OrderedFloat':
     case 'Reshape':
     case 'Transpose':
     case 'Slice':

@@ -25,6 +25,7 @@ import {
   type Quantization,
 } from './quantization.js';
 import { emitFloat, emitOutput } from './tail.js';
+import { emitTreeEnsemble, isTreeEnsemble } from './trees.js';
 import type { DequantizedFloat, Float, LinearFloat, Value } from './value.js';
 import { emitWiring } from './wires.js';
 
@@ -68,6 +69,7 @@ export class Lowering {
 
   private lowerNode(context: NodeContext): void {
     const { node } = context;
+    if (isTreeEnsemble(node)) return emitTreeEnsemble(this, context);
     switch (node.type) {
       case 'QuantizeLinear':
         return this.quantizeLinear(context);

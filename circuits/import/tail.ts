@@ -38,7 +38,7 @@ export function emitFloat(lowering: Lowering, float: Float, name?: string): Tens
       return emit(
         float.node.name,
         { type: float.node.type, inputs, attributes },
-        float.node.type === 'ArgMax' ? 'int64' : 'float32',
+        float.dtype ?? (float.node.type === 'ArgMax' ? 'int64' : 'float32'),
       );
     }
     case 'pointwise': {

@@ -73,6 +73,8 @@ export interface PointwiseFloat {
 export interface TailFloat {
   readonly op: 'tail';
   readonly shape: readonly number[];
+  /** What the operator returns; float32 unless said. */
+  readonly dtype?: 'int64';
   readonly node: GraphNode;
   readonly args: readonly Float[];
 }

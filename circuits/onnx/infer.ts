@@ -525,6 +525,10 @@ const rules: Readonly<Record<string, Rule>> = Object.fromEntries([
   ...table(q, ['Resize', 'Upsample'], (context) => [
     { dtype: need(context, 0).dtype, shape: resizeShape(context).shape },
   ]),
+  ...table('verinfer', ['OrderedFloat'], (context) => [{ dtype: 'int32', shape: need(context, 0).shape }]),
+  ...table('verinfer', ['TreeEnsemble'], (context) => [
+    { dtype: 'int32', shape: [need(context, 0).shape[0]!, intAttribute(context.node, 'targets', 1)] },
+  ]),
   ...table('verinfer', ['Rescale'], (context) => {
     const shapes = context.node.inputs.map((_, i) => need(context, i).shape);
     const shape =

@@ -8,6 +8,7 @@ import { cast } from './cast.js';
 import { clip, maximum, minimum } from './extremum.js';
 import { gather } from './gather.js';
 import { rescale } from './rescale.js';
+import { treeEnsemble } from './tree-ensemble.js';
 import * as wiring from './wiring.js';
 
 /** Every operator of the executed graph that a circuit can carry. */
@@ -16,6 +17,7 @@ export const OPS: readonly Op[] = [
   qLinearMatMul,
   qGemm,
   rescale,
+  treeEnsemble,
   relu,
   clip,
   maximum,

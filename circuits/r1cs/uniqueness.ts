@@ -62,6 +62,8 @@ class Propagation {
   readonly #known: Uint8Array;
   readonly #looseGroupOf = new Map<number, LooseGroup>();
   readonly #freeInverses = new Set<number>();
+  /** The bit without a wire that a row of the form L·L = L states. */
+  readonly #bitOfRow = new Map<number, number>();
   /** Rows of each wire, as a compressed list. */
   readonly #rowStarts: Uint32Array;
   readonly #rowsOf: Uint32Array;
@@ -76,17 +78,20 @@ class Propagation {
     givenWires: Iterable<number>,
   ) {
     const values = r1cs.coefficients.map((value) => signed(value));
-    const virtual: Combination[] = [];
+    const virtual: { bit: Combination; row: number }[] = [];
     for (let row = 0; row < r1cs.constraintCount; row++) {
       const a = readCombination(r1cs.a, row, values);
       const b = readCombination(r1cs.b, row, values);
       const c = readCombination(r1cs.c, row, values);
       const bit = asBitCombination(a, b, c);
-      if (bit) virtual.push(bit);
+      if (bit) virtual.push({ bit, row });
       this.#rows.push(asRow(a, b, c));
     }
     let wireCount = r1cs.wireCount;
-    for (const bit of virtual) this.#nameBit(bit, wireCount++);
+    for (const { bit, row } of virtual) {
+      this.#bitOfRow.set(row, wireCount);
+      this.#nameBit(bit, wireCount++);
+    }
     this.#facts = findFacts(wireCount, this.#rows);
     this.#known = new Uint8Array(wireCount);
     this.#opaque = new Int32Array(this.#rows.length);
@@ -119,12 +124,16 @@ class Propagation {
   }
 
   /**
-   * A loose bit changes nothing else if every row that reads it is its own bit or conditional row, or reads its whole
-   * group in proportion, so that the row's value does not depend on the encoding.
+   * A loose bit changes nothing else if every row that reads it is its own bit or conditional row, or the bit row of a
+   * wireless member of its group, or reads its whole group in proportion, so that the row's value does not depend on
+   * the encoding.
    */
   #isHarmless(wire: number): boolean {
-    if (!this.#looseGroupOf.has(wire)) return false;
+    const group = this.#looseGroupOf.get(wire);
+    if (!group) return false;
     return this.#rowsWith(wire).every((row) => {
+      const member = this.#bitOfRow.get(row);
+      if (member !== undefined && this.#looseGroupOf.get(member) === group) return true;
       const { a, b, c, linear } = this.#rows[row]!;
       const rest = linear ? this.#unknown(linear) : [a, b, c].flatMap((side) => this.#unknown(side));
       return rest.every((term) => term.wire === wire) && (rest.length === 0 || !linear);

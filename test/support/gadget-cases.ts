@@ -4,6 +4,7 @@ import * as isZero from '../../circuits/gadgets/is-zero.js';
 import * as max from '../../circuits/gadgets/max.js';
 import { rangeCheck } from '../../circuits/gadgets/range.js';
 import * as bins from '../../circuits/gadgets/bins.js';
+import * as oneHotBins from '../../circuits/gadgets/one-hot-bins.js';
 import * as product from '../../circuits/gadgets/product.js';
 import * as table from '../../circuits/gadgets/table.js';
 import * as requantize from '../../circuits/gadgets/requantize.js';
@@ -68,6 +69,21 @@ function binsCase(name: string, staircase: bins.Staircase, lo: number, hi: numbe
   };
 }
 
+function oneHotBinsCase(name: string, cuts: readonly number[], lo: number, hi: number): GadgetCase {
+  return {
+    name,
+    inputs: [{ lo, hi, count: 1 }],
+    constrain(circuit, [x]) {
+      const first = oneHotBins.constrain(circuit, x, cuts);
+      const ones = new Float64Array(cuts.length).fill(1);
+      return wiresAsTensor([cuts.length], first, new Float64Array(cuts.length), ones);
+    },
+    reference: ([x]) =>
+      x < lo || x > hi ? undefined : cuts.map((_, j) => Number(oneHotBins.reference(cuts, x) === j + 1)),
+    free: /edge\/bits/,
+  };
+}
+
 const irregular = Array.from({ length: 200 }, (_, i) => -40000 + i * 420 + ((i * i * 7) % 97));
 
 /** Every gadget at widths small enough for exhaustive search over a small prime. */
@@ -100,6 +116,8 @@ export const SMALL_GADGETS: readonly GadgetCase[] = [
     reference: ([x]) => [isZero.reference(x, 3)],
     free: /is-zero inverse/,
   },
+  oneHotBinsCase('one-hot bins of [0, 7] at 2', [2], 0, 7),
+  oneHotBinsCase('one-hot bins of [-3, 4] at -1, 0, 3', [-1, 0, 3], -3, 4),
   tableCase('table of 2', -1, [3, 9]),
   tableCase('table of 6', -2, [0, 5, 5, 1, 2, 9]),
   tableCase('table of 16', 0, scrambled(16)),
