@@ -3,8 +3,7 @@ import type { AttributeValue } from '../onnx/graph.js';
 import { sizeOf } from '../onnx/shape.js';
 import type { Emitter, QuantizedValue } from './emitter.js';
 import { quantizeChannel, roundHalfEven } from './lattice.js';
-import type { PlainAffine, PlainConv, PlainLinear } from './plain.js';
-import { perChannel } from './simplify.js';
+import { perChannel, type PlainAffine, type PlainConv, type PlainLinear } from './plain.js';
 
 /** An accumulator must stay where int32 and the float path are exact. */
 const BIAS_LIMIT = 2 ** 30;

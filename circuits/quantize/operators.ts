@@ -1,11 +1,10 @@
 /** Operators without weights, on int8. What has no integer form is written dequantize, operator, quantize. */
 import type { AttributeValue, GraphNode } from '../onnx/graph.js';
-import { axisOf, floatAttribute, intAttribute, intsAttribute } from '../onnx/node.js';
+import { axisOf, floatAttribute, intAttribute, intsAttribute, refuseNode } from '../onnx/node.js';
 import { sizeOf } from '../onnx/shape.js';
 import type { Emitter, QuantizedValue } from './emitter.js';
 import { roundHalfEven } from './lattice.js';
 import type { PlainOperator, PlainWiring } from './plain.js';
-import { refuse } from './simplify.js';
 
 /** Functions of one value: a table of 256 entries each, whatever they are. */
 const UNARY = new Set(
@@ -18,7 +17,7 @@ const UNARY = new Set(
 export function emitOperator(emitter: Emitter, operator: PlainOperator): void {
   const { node, output } = operator;
   if (node.domain !== '')
-    refuse(node, 'operator', 'one that can be quantized', `${node.domain}:${node.type}`);
+    refuseNode(node, 'operator', 'one that can be quantized', `${node.domain}:${node.type}`);
   switch (node.type) {
     case 'Relu':
       return emitClamp(emitter, operator, 0, Infinity);
@@ -51,7 +50,7 @@ export function emitOperator(emitter: Emitter, operator: PlainOperator): void {
     case 'MatMul':
       return emitProduct(emitter, operator);
   }
-  if (!UNARY.has(node.type)) refuse(node, 'operator', 'one that can be quantized', node.type);
+  if (!UNARY.has(node.type)) refuseNode(node, 'operator', 'one that can be quantized', node.type);
   emitThroughFloat(emitter, operator, node.type);
 }
 
@@ -61,7 +60,7 @@ export function clipBounds(emitter: Emitter, node: GraphNode): [number, number] 
     const input = node.inputs[index];
     if (!input) return floatAttribute(node, name, fallback);
     const constant = emitter.constants.get(input);
-    if (!constant) refuse(node, name, 'a constant', `the computed value "${input}"`);
+    if (!constant) refuseNode(node, name, 'a constant', `the computed value "${input}"`);
     return Number(constant.data[0]);
   };
   return [given(1, 'min', -Infinity), given(2, 'max', Infinity)];
@@ -93,7 +92,7 @@ function operands(emitter: Emitter, operator: PlainOperator): string[] {
   return operator.inputs.map((name, i) => {
     const constant = emitter.constants.get(name);
     if (!constant) return emitter.value(name).name;
-    if (constant.dtype !== 'float32') refuse(operator.node, `input ${i}`, 'float32', constant.dtype);
+    if (constant.dtype !== 'float32') refuseNode(operator.node, `input ${i}`, 'float32', constant.dtype);
     const { exponent } = emitter.scaleOf(operator.output);
     const data = Int8Array.from(constant.data as Float32Array, (value) =>
       Math.min(127, Math.max(-128, roundHalfEven(value / 2 ** exponent))),
@@ -112,7 +111,7 @@ function emitThroughFloat(emitter: Emitter, operator: PlainOperator, type: strin
       : emitter.value(inputs[i]!);
     return emitter.dequantize(value, `${output}_float${i}`);
   });
-  if (type === 'Add' && floats.length > 2) refuse(node, 'inputs', 'two', String(floats.length));
+  if (type === 'Add' && floats.length > 2) refuseNode(node, 'inputs', 'two', String(floats.length));
   const result = emitter.emit({
     type,
     name: node.name,
@@ -126,7 +125,7 @@ function emitThroughFloat(emitter: Emitter, operator: PlainOperator, type: strin
 /** A product of two activations. */
 function emitProduct(emitter: Emitter, { node, output, inputs }: PlainOperator): void {
   const [a, b] = inputs.map((name) => (emitter.constants.has(name) ? undefined : emitter.value(name)));
-  if (!a || !b) refuse(node, 'A', 'a computed value', 'a constant');
+  if (!a || !b) refuseNode(node, 'A', 'a computed value', 'a constant');
   const parts = [a, b].flatMap((value) => [
     value.name,
     emitter.scaleConstant(value.exponent),

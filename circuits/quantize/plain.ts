@@ -1,6 +1,6 @@
 /** The float graph between simplification and emission: five kinds of node, weights already folded. */
 import type { GraphNode } from '../onnx/graph.js';
-import type { ValueType } from '../onnx/shape.js';
+import { sizeOf, type ValueType } from '../onnx/shape.js';
 import type { Wiring } from '../onnx/wiring.js';
 
 /** Convolution; weights [out, in / group, kernel…] row-major, one bias per output channel. */
@@ -63,4 +63,19 @@ export interface PlainGraph {
   readonly types: ReadonlyMap<string, ValueType>;
   /** Graph output name → the value it is. */
   readonly outputs: ReadonlyMap<string, string>;
+}
+
+/** One value per index of `axis`, if the vector depends on nothing else. */
+export function perChannel(
+  vector: Float32Array,
+  shape: readonly number[],
+  axis: number,
+): Float32Array | undefined {
+  const inner = sizeOf(shape.slice(axis + 1));
+  const channels = shape[axis] ?? 1;
+  const out = new Float32Array(channels);
+  for (let c = 0; c < channels; c++) out[c] = vector[c * inner]!;
+  for (let i = 0; i < vector.length; i++)
+    if (vector[i] !== out[Math.floor(i / inner) % channels]) return undefined;
+  return out;
 }

@@ -5,7 +5,7 @@
  * one bit less than an 8-bit range.
  */
 import type { Graph, GraphNode } from '../onnx/graph.js';
-import { intAttribute } from '../onnx/node.js';
+import { intAttribute, refuseNode } from '../onnx/node.js';
 import { sizeOf } from '../onnx/shape.js';
 import { type CalibrationInput, observeValues, type ObservedValue } from './calibrate.js';
 import { Emitter, type QuantizedValue, type QuantizeOptions } from './emitter.js';
@@ -13,7 +13,7 @@ import { chooseScales, copyFineOperands, type Scale } from './exponents.js';
 import { emitAffine, emitConv, emitLinear } from './linear.js';
 import { emitOperator, emitWiring } from './operators.js';
 import type { PlainGraph, PlainNode } from './plain.js';
-import { refuse, simplify } from './simplify.js';
+import { simplify } from './simplify.js';
 import { ModelRefused } from '../errors.js';
 
 /** May follow the last integer, outside the proof: deterministic functions of it. */
@@ -104,7 +104,8 @@ function tailAttributes(node: GraphNode, graph: Graph): GraphNode['attributes'] 
   const isOld = (graph.opsets.get('') ?? 1) < 13;
   const axis = intAttribute(node, 'axis', isOld ? 1 : -1);
   const rank = graph.outputs.find(({ name }) => name === node.outputs[0])?.shape.length ?? 2;
-  if (isOld && axis !== -1 && axis !== rank - 1) refuse(node, 'axis', `the last, ${rank - 1}`, String(axis));
+  if (isOld && axis !== -1 && axis !== rank - 1)
+    refuseNode(node, 'axis', `the last, ${rank - 1}`, String(axis));
   return new Map(node.attributes).set('axis', { kind: 'int', value: axis });
 }
 

@@ -1,10 +1,10 @@
 /** Averages, sums, transposed convolutions and odd matrix products, written as the convolutions and linear maps they are. */
 import type { AttributeValue, GraphNode } from '../onnx/graph.js';
-import { intAttribute } from '../onnx/node.js';
+import { intAttribute, refuseNode } from '../onnx/node.js';
 import { mapByCoordinates, type NodeContext, sizeOf, stridesOf } from '../onnx/shape.js';
 import { windowOf } from '../onnx/window.js';
 import { reducedAxes } from '../onnx/wiring.js';
-import { refuse, type Simplifier } from './simplify.js';
+import type { Simplifier } from './simplify.js';
 
 const ints = (value: readonly number[]): AttributeValue => ({ kind: 'ints', value });
 const int = (value: number): AttributeValue => ({ kind: 'int', value });
@@ -100,8 +100,9 @@ export function transposedConvAsConv(simplifier: Simplifier, node: GraphNode, co
       : new Array<number>(length).fill(fallback);
   };
   if (node.attributes.has('auto_pad') || node.attributes.has('output_shape'))
-    refuse(node, 'auto_pad and output_shape', 'absent', 'present');
-  if (context.type(1)?.dtype !== 'float32') refuse(node, 'W', 'float32', context.type(1)?.dtype ?? 'absent');
+    refuseNode(node, 'auto_pad and output_shape', 'absent', 'present');
+  if (context.type(1)?.dtype !== 'float32')
+    refuseNode(node, 'W', 'float32', context.type(1)?.dtype ?? 'absent');
   const group = intAttribute(node, 'group', 1);
   const [strides, dilations] = [given('strides', 1, rank), given('dilations', 1, rank)];
   const [pads, extra] = [given('pads', 0, 2 * rank), given('output_padding', 0, rank)];
@@ -129,7 +130,7 @@ export function transposedConvAsConv(simplifier: Simplifier, node: GraphNode, co
     ...reach.map((r, i) => r - pads[i + rank]! + extra[i]!),
   ];
   if (newPads.some((pad) => pad < 0))
-    refuse(node, 'pads', 'at most the kernel extent', `[${pads.join(',')}]`);
+    refuseNode(node, 'pads', 'at most the kernel extent', `[${pads.join(',')}]`);
   // ONNX stores [in, out / group, kernel]; a convolution wants [out, in / group, flipped kernel].
   const [insEach, taps] = [ins / group, sizeOf(kernel)];
   const weights = new Float32Array(weight.data.length);
@@ -142,7 +143,7 @@ export function transposedConvAsConv(simplifier: Simplifier, node: GraphNode, co
             data[((g * insEach + i) * outsEach + o) * taps + (taps - 1 - k)]!;
   const bias = node.inputs[2]
     ? ((simplifier.constant(node.inputs[2])?.data as Float32Array | undefined) ??
-      refuse(node, 'B', 'a constant', 'a computed value'))
+      refuseNode(node, 'B', 'a constant', 'a computed value'))
     : new Float32Array(outsEach * group);
   const attributes = new Map<string, AttributeValue>([
     ['kernel_shape', ints(kernel)],
@@ -173,7 +174,7 @@ export function leftProductAsLinear(simplifier: Simplifier, node: GraphNode): vo
   const output = node.outputs[0]!;
   const shape = simplifier.shape(source);
   if (weight.dtype !== 'float32' || weight.shape.length !== 2 || shape.length > 2)
-    refuse(
+    refuseNode(
       node,
       'A',
       'a float32 matrix before a matrix or a vector',

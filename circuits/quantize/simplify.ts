@@ -3,10 +3,9 @@
  * arithmetic with constants become element-wise affine maps, which fold into the layer before or after wherever the
  * result is the same function; averages become convolutions or linear maps.
  */
-import { ModelRefused } from '../errors.js';
 import type { ConstantTensor, Graph, GraphNode } from '../onnx/graph.js';
 import { contextOf, inferTypes } from '../onnx/infer.js';
-import { floatAttribute, intAttribute, whereOf } from '../onnx/node.js';
+import { floatAttribute, intAttribute, refuseNode } from '../onnx/node.js';
 import { broadcastMap, sizeOf, type ValueType } from '../onnx/shape.js';
 import { type Wiring, wiringOf } from '../onnx/wiring.js';
 import {
@@ -17,7 +16,7 @@ import {
   transposedConvAsConv,
   vectorProductAsLinear,
 } from './rewrites.js';
-import type { PlainGraph, PlainNode } from './plain.js';
+import { perChannel, type PlainGraph, type PlainNode } from './plain.js';
 
 /** value = scale·source + shift, not emitted yet. */
 interface Pending {
@@ -235,15 +234,15 @@ export class Simplifier {
     }
     for (const input of inputs) this.materialize(input);
     for (const input of inputs)
-      if (this.constant(input)) refuse(node, 'input', 'a computed value', `the constant "${input}"`);
+      if (this.constant(input)) refuseNode(node, 'input', 'a computed value', `the constant "${input}"`);
     this.nodes.push({ kind: 'wiring', name, inputs, output, wiring, node });
   }
 
   #addProduct(node: GraphNode): void {
     const weight = this.constant(node.inputs[1])!;
-    if (weight.dtype !== 'float32') refuse(node, 'B', 'float32', weight.dtype);
+    if (weight.dtype !== 'float32') refuseNode(node, 'B', 'float32', weight.dtype);
     if (weight.shape.length === 1) return vectorProductAsLinear(this, node, weight.data as Float32Array);
-    if (weight.shape.length !== 2) refuse(node, 'B', 'a matrix', `[${weight.shape.join(',')}]`);
+    if (weight.shape.length !== 2) refuseNode(node, 'B', 'a matrix', `[${weight.shape.join(',')}]`);
     const [isTransposed, alpha, beta] =
       node.type === 'Gemm'
         ? [
@@ -261,12 +260,12 @@ export class Simplifier {
         weights[o * inputs + i] = alpha * source[isTransposed ? o * inputs + i : i * outputs + o]!;
     const bias = new Float32Array(outputs);
     if (node.inputs[2]) {
-      const given = this.constant(node.inputs[2]) ?? refuse(node, 'C', 'a constant', 'a computed value');
+      const given = this.constant(node.inputs[2]) ?? refuseNode(node, 'C', 'a constant', 'a computed value');
       const spread = this.#spread(given, this.shape(node.outputs[0]!));
       const one =
         spread && perChannel(spread, this.shape(node.outputs[0]!), this.shape(node.outputs[0]!).length - 1);
       bias.set(
-        (one ?? refuse(node, 'C', 'one bias an output column', `[${given.shape.join(',')}]`)).map(
+        (one ?? refuseNode(node, 'C', 'one bias an output column', `[${given.shape.join(',')}]`)).map(
           (b) => beta * b,
         ),
       );
@@ -299,10 +298,10 @@ export class Simplifier {
 
   #addConvNode(node: GraphNode): void {
     const weight = this.constant(node.inputs[1])!;
-    if (weight.dtype !== 'float32') refuse(node, 'W', 'float32', weight.dtype);
+    if (weight.dtype !== 'float32') refuseNode(node, 'W', 'float32', weight.dtype);
     const bias = node.inputs[2]
       ? ((this.constant(node.inputs[2])?.data as Float32Array | undefined) ??
-        refuse(node, 'B', 'a constant', 'a computed value'))
+        refuseNode(node, 'B', 'a constant', 'a computed value'))
       : new Float32Array(weight.shape[0]!);
     this.addConv(node, node.inputs[0]!, weight.shape, weight.data as Float32Array, bias);
   }
@@ -361,23 +360,4 @@ function hasPadding(node: GraphNode): boolean {
   const autoPad = node.attributes.get('auto_pad');
   if (autoPad?.kind === 'string' && autoPad.value.startsWith('SAME')) return true;
   return pads?.kind === 'ints' && pads.value.some((pad) => pad !== 0);
-}
-
-/** One value per index of `axis`, if the vector depends on nothing else. */
-export function perChannel(
-  vector: Float32Array,
-  shape: readonly number[],
-  axis: number,
-): Float32Array | undefined {
-  const inner = sizeOf(shape.slice(axis + 1));
-  const channels = shape[axis] ?? 1;
-  const out = new Float32Array(channels);
-  for (let c = 0; c < channels; c++) out[c] = vector[c * inner]!;
-  for (let i = 0; i < vector.length; i++)
-    if (vector[i] !== out[Math.floor(i / inner) % channels]) return undefined;
-  return out;
-}
-
-export function refuse(node: GraphNode, what: string, expected: string, got: string): never {
-  throw new ModelRefused({ where: whereOf(node), what, expected, got });
 }
