@@ -1,3 +1,4 @@
+import { ModelRefused } from './errors.js';
 import { constantTensor, type AffineTensor } from './affine.js';
 import type { Manifest } from './manifest.js';
 import { Quantized } from './quantized.js';
@@ -47,7 +48,9 @@ export function compileGraph(graph: ResolvedGraph, manifest: Manifest): Circuit 
     const isOnlyReader = (index: number) => graph.uses.get(operands[index]) === 1;
     const inputs = operands.map((operand) => values.get(operand)!);
     const results = circuit.scope(name, () =>
-      op.constrain({ circuit, label: name, types, isOnlyReader }, attributes, inputs),
+      refusing(name, op.type, () =>
+        op.constrain({ circuit, label: name, types, isOnlyReader }, attributes, inputs),
+      ),
     );
     results.forEach((result, i) => values.set(outputs[i], result));
   }
@@ -70,4 +73,20 @@ function layerCosts(circuit: Builder, graph: ResolvedGraph): LayerCost[] {
     const elements = node ? node.types.reduce((sum, { shape }) => sum + elementCount(shape), 0) : 0;
     return [{ name, type: node?.op.type ?? 'statement', elements, ...cost }];
   });
+}
+
+/** A gadget that finds its operands too wide says so without knowing where it stands. */
+function refusing<T>(name: string, type: string, build: () => T): T {
+  try {
+    return build();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const where = `node "${name}" (${type})`;
+    throw new ModelRefused({
+      where,
+      what: 'value range',
+      expected: 'narrow enough to prove',
+      got: error.message,
+    });
+  }
 }

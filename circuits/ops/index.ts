@@ -6,6 +6,7 @@ import { qLinearMatMul } from './q-linear-mat-mul.js';
 import { relu } from './relu.js';
 import { cast } from './cast.js';
 import { clip, maximum, minimum } from './extremum.js';
+import { convInteger, matMulInteger } from './integer-product.js';
 import { gather } from './gather.js';
 import { rescale } from './rescale.js';
 import { treeEnsemble } from './tree-ensemble.js';
@@ -16,6 +17,8 @@ export const OPS: readonly Op[] = [
   qLinearConv,
   qLinearMatMul,
   qGemm,
+  convInteger,
+  matMulInteger,
   rescale,
   treeEnsemble,
   relu,

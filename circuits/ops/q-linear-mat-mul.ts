@@ -31,9 +31,11 @@ export const qLinearMatMul = defineOp<Product>({
     const output = outputOf(view, columns);
     if (!b.constant || b.shape.length !== 2 || a.constant) {
       if (bZeroPoints.length > 1) view.refuse('b_zero_point', 'one value', `${bZeroPoints.length}`);
-      const shapes = [a.shape, b.shape] as const;
-      const product = activations.activationProduct(view, shapes, [aZeroPoint, bZeroPoints[0]], output);
-      return { kind: 'activations', product, shape: product.shape };
+      if (output.multipliers.length > 1)
+        view.refuse('scales', 'per tensor for two activations', 'per column');
+      const matrices = activations.matrixProduct(view, a.shape, b.shape);
+      const product = { matrices, zeroPoints: [aZeroPoint, bZeroPoints[0]] as const, output };
+      return { kind: 'activations', product, shape: matrices.shape };
     }
     const [inner] = b.shape;
     if (a.shape.length < 1 || a.shape[a.shape.length - 1] !== inner) {
