@@ -62,6 +62,9 @@ test-slow: build ## the heavy tier: real proofs, long fuzz, fault campaigns
 clean: ## remove everything that was built
 	@rm -rf dist verifier-contracts/out verifier-contracts/cache coverage
 
+demo-market: build ## three operators race, are killed at random, and the books balance
+	@node dist/service/cli.js market-demo
+
 bench-gas: build ## what the contracts cost; table and one line of JSON
 	@node dist/test/bench/gas.js
 

@@ -9,6 +9,8 @@ import { register as compile } from './cli/compile.js';
 import { register as doctor } from './cli/doctor.js';
 import { register as gc } from './cli/gc.js';
 import { register as keys } from './cli/keys.js';
+import { register as market } from './cli/market.js';
+import { register as operator } from './cli/operator.js';
 import { register as prove } from './cli/prove.js';
 import { register as ptau } from './cli/ptau.js';
 import { register as quantize } from './cli/quantize.js';
@@ -41,6 +43,8 @@ const verbs = [
   serve,
   doctor,
   keys,
+  operator,
+  market,
   gc,
   demo,
 ];

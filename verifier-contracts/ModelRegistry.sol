@@ -183,10 +183,10 @@ contract ModelRegistry is IModelRegistry {
         if (identity.circuitHash == 0) revert MalformedIdentity("circuitHash");
         if (identity.compilerVersion == 0) revert MalformedIdentity("compilerVersion");
         if (identity.manifestDigest == 0) revert MalformedIdentity("manifestDigest");
+        if (identity.contributorCount == 0) revert MalformedIdentity("contributorCount");
         if (identity.setupClass == 1) {
             if (!_isDevChain(block.chainid)) revert DevSetupRefused(block.chainid);
         } else if (identity.setupClass == 2) {
-            if (identity.contributorCount == 0) revert MalformedIdentity("contributorCount");
             if (identity.transcriptDigest == 0) revert MalformedIdentity("transcriptDigest");
         } else {
             revert MalformedIdentity("setupClass");

@@ -43,7 +43,10 @@ const columns: Record<keyof EntryChange, string> = {
 export function pgLedger(pool: Pool, chainId: number, sender: string): Ledger {
   const key = [chainId, sender.toLowerCase()] as const;
   const read = async (id: string): Promise<Entry | null> => {
-    const { rows } = await pool.query<Row>('select * from chain_intents where id = $1', [id]);
+    const { rows } = await pool.query<Row>(
+      'select * from chain_intents where chain_id = $1 and sender = $2 and id = $3',
+      [...key, id],
+    );
     return rows[0] === undefined ? null : entryOf(rows[0]);
   };
   const exactlyOne = (rowCount: number | null, id: string): void => {
@@ -54,7 +57,7 @@ export function pgLedger(pool: Pool, chainId: number, sender: string): Ledger {
     async enter(intent) {
       const { rowCount } = await pool.query(
         `insert into chain_intents (id, chain_id, sender, recipient, data, value_wei, not_after_s)
-         values ($3, $1, $2, $4, $5, $6, $7) on conflict (id) do nothing`,
+         values ($3, $1, $2, $4, $5, $6, $7) on conflict (chain_id, sender, id) do nothing`,
         [...key, intent.id, intent.to, intent.data, String(intent.valueWei), intent.notAfterS],
       );
       if (rowCount === 1) return true;
@@ -78,16 +81,17 @@ export function pgLedger(pool: Pool, chainId: number, sender: string): Ledger {
     },
     async sign(id, nonce, attempt) {
       const { rowCount } = await pool.query(
-        `update chain_intents set state = 'signed', nonce = $2, attempts = attempts || $3::jsonb, signed_at = now()
-         where id = $1 and state = 'queued'`,
-        [id, nonce, JSON.stringify([rowOf(attempt)])],
+        `update chain_intents set state = 'signed', nonce = $4, attempts = attempts || $5::jsonb, signed_at = now()
+         where chain_id = $1 and sender = $2 and id = $3 and state = 'queued'`,
+        [...key, id, nonce, JSON.stringify([rowOf(attempt)])],
       );
       exactlyOne(rowCount, id);
     },
     async replace(id, attempt) {
       const { rowCount } = await pool.query(
-        `update chain_intents set attempts = attempts || $2::jsonb where id = $1 and nonce is not null`,
-        [id, JSON.stringify([rowOf(attempt)])],
+        `update chain_intents set attempts = attempts || $4::jsonb
+         where chain_id = $1 and sender = $2 and id = $3 and nonce is not null`,
+        [...key, id, JSON.stringify([rowOf(attempt)])],
       );
       exactlyOne(rowCount, id);
     },
@@ -97,11 +101,11 @@ export function pgLedger(pool: Pool, chainId: number, sender: string): Ledger {
         const value = change[name];
         return typeof value === 'bigint' ? String(value) : value;
       });
-      const assignments = names.map((name, i) => `${columns[name]} = $${i + 2}`).join(', ');
-      const { rowCount } = await pool.query(`update chain_intents set ${assignments} where id = $1`, [
-        id,
-        ...values,
-      ]);
+      const assignments = names.map((name, i) => `${columns[name]} = $${i + 4}`).join(', ');
+      const { rowCount } = await pool.query(
+        `update chain_intents set ${assignments} where chain_id = $1 and sender = $2 and id = $3`,
+        [...key, id, ...values],
+      );
       exactlyOne(rowCount, id);
     },
     async nextNonce() {

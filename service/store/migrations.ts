@@ -248,6 +248,22 @@ const steps: readonly string[] = [
   create index chain_intents_open on chain_intents (chain_id, sender, sequence)
     where state in ('queued', 'signed', 'broadcast', 'mined');
   `,
+  `
+  -- Several operators may share a database: an intent's id is its key's own.
+  alter table chain_intents drop constraint chain_intents_pkey, add primary key (chain_id, sender, id);
+
+  -- What an operator answered to the openings that requesters of the market sent it.
+  create table market_openings (
+    operator text not null,
+    request_id text not null,
+    verdict text not null check (verdict in ('acknowledged', 'refused')),
+    reason text not null,
+    -- Private: erased when the request is closed.
+    opening jsonb,
+    created_at timestamptz not null default now(),
+    primary key (operator, request_id)
+  );
+  `,
 ];
 
 export const schemaVersion = steps.length;
