@@ -16,6 +16,7 @@ import { nativeAvailability, verifyManyNative } from '../prover/native-engine.js
 import { loadPairing as loadNoble } from '../prover/pairing-noble.js';
 import { verify } from '../prover/verify.js';
 import { artifact } from '../service/chain/artifacts.js';
+import { campaign } from './support/campaign.js';
 import { startChain } from './support/chain.js';
 import { type Random, random, seedFrom } from './support/random.js';
 import { g1, g2, simulator } from './support/simulate.js';
@@ -25,7 +26,7 @@ interface Case {
   readonly signals: readonly bigint[];
 }
 
-const caseCount = Number(process.env.VERINFER_CASES ?? 160);
+const caseCount = campaign(100, 20_000);
 
 test.after.always(async () => (await curves.getCurveFromName('bn128')).terminate());
 

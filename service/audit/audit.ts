@@ -14,13 +14,15 @@ import { type Check, Ledger } from '../verifier/ledger.js';
 import { manifestDigest } from '../verifier/receipt.js';
 import type { Receipt } from '../verifier/schema.js';
 import { type Expectations, verifyReceipt } from '../verifier/verify-receipt.js';
-import { checkCircuit, checkKey, checkRun, type NamedModel } from './circuit-claims.js';
+import { checkCircuit, checkKey, checkRun, checkTranscript, type NamedModel } from './circuit-claims.js';
 import type { AuditSubject } from './subject.js';
 
 export interface AuditOptions {
   /** For a receipt or a bundle: what the auditor expects, from elsewhere. */
   readonly expectations?: Expectations;
   readonly chain?: { readonly provider: JsonRpcProvider; readonly deployment: Deployment };
+  /** The public folder of the model's ceremony. */
+  readonly ceremonyFolder?: string;
   readonly onProgress?: (claim: string) => void;
 }
 
@@ -51,6 +53,7 @@ export async function audit(subject: AuditSubject, options: AuditOptions): Promi
     await checkRun(ledger, receipt, built);
     options.onProgress?.('checking the key');
     await checkKey(ledger, subject, receipt, named.model, built);
+    await checkTranscript(ledger, options.ceremonyFolder, named.model);
     await checkContracts(ledger, named, options.chain);
   }
   const setup = named?.model.setup ?? { class: 'dev-single-party' as const, contributorCount: 1 };

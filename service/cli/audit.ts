@@ -23,6 +23,7 @@ interface AuditFlags {
   readonly deployment?: string;
   readonly onnx?: string;
   readonly key?: string;
+  readonly ceremony?: string;
   readonly models: string;
   readonly server?: string;
   readonly json?: boolean;
@@ -47,6 +48,7 @@ export function register(program: Command): void {
     )
     .option('--onnx <file>', 'the model, if neither bundle nor models folder has it')
     .option('--key <file>', 'its proving key (.zkey), to prove once more')
+    .option('--ceremony <folder>', 'the ceremony behind its key, to verify it again')
     .option('--models <folder>', 'folder of models by id', join('.data', 'models'))
     .option('--server <url>', 'API host to fetch the model from, by hash')
     .option('--json', 'the report as JSON')
@@ -87,6 +89,7 @@ async function run(source: string, flags: AuditFlags): Promise<number> {
   try {
     const report = await audit(subject, {
       expectations: await expectationsOf(flags, deployment),
+      ...(flags.ceremony && { ceremonyFolder: flags.ceremony }),
       ...(provider && deployment && { chain: { provider, deployment } }),
     });
     process.stdout.write(`${flags.json ? JSON.stringify(report) : auditTable(report)}\n`);

@@ -1,7 +1,10 @@
 import test from 'ava';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { modelId as hashIdentity } from '../../circuits/model-id.js';
+import { verifyingKeyToJson, vkHash } from '../../prover/codec.js';
+import { r } from '../../prover/curve.js';
 import { audit, type AuditReport } from '../../service/audit/audit.js';
 import { encodeBundle, UnreadableSubject } from '../../service/audit/bundle.js';
 import { firstDivergence, traceReference, traceRuntime } from '../../service/audit/replay.js';
@@ -11,6 +14,7 @@ import { encodeReceipt, signReceipt, withoutOpening } from '../../service/receip
 import { MissingExpectation } from '../../service/verifier/index.js';
 import { type ProvenModel, type ProvenReceipt, proveModel, proveReceipt } from '../support/proven-model.js';
 import { random, seedFrom } from '../support/random.js';
+import { simulator } from '../support/simulate.js';
 
 let folder: string;
 let model: ProvenModel;
@@ -122,6 +126,22 @@ test('V02 the auditor must say what is expected of a receipt; a model id speaks 
   const { receipt: other } = await proveReceipt(model, random(7));
   const wrong = await audit(subject, { expectations: { ...pins(), requestId: other.statement.requestId } });
   t.deepEqual(statuses(wrong, 'fail'), ['request']);
+});
+
+test('T01 a model folder with a key without a contribution is refused', async (t) => {
+  const draw = random(3);
+  const { alpha, beta, gamma, ic } = simulator(3, () => draw.scalar(r)).key;
+  const key = { alpha, beta, gamma, delta: gamma, ic };
+  const identity = { ...model.identity, vkHash: vkHash(key) };
+  const modelId = hashIdentity({ ...identity, setupClass: 1 });
+  const where = path.join(folder, 'unsafe', modelId);
+  await mkdir(where, { recursive: true });
+  await writeFile(path.join(where, 'identity.json'), JSON.stringify(identity));
+  await writeFile(path.join(where, 'manifest.json'), JSON.stringify(model.compiled.manifest));
+  await writeFile(path.join(where, 'vk.json'), JSON.stringify(verifyingKeyToJson(key)));
+  const report = await audit(await readSubject(where, {}), {});
+  t.deepEqual(statuses(report, 'fail'), ['key-safe']);
+  t.is(report.exitCode, 1);
 });
 
 test('V07 a bundle with other fields, names or text is refused before anything is read from it', async (t) => {
