@@ -72,6 +72,11 @@ bench-gas: build ## what the contracts cost; table and one line of JSON
 bench-exact: build ## all 10,000 digits: circuit reference against ONNX Runtime, byte by byte
 	@node dist/test/bench/exact.js
 
+.PHONY: bench-quantize
+bench-quantize: FOLDER = ../shared/models/trained
+bench-quantize: build ## accuracy lost by quantizing the models of FOLDER
+	@FOLDER='$(FOLDER)' node dist/test/bench/quantize.js
+
 train-models: build ## train and quantize the committed models again; the same bytes come out
 	@node dist/models/train/write-digits8x8.js
 	@node dist/models/train/write-lenet5.js
