@@ -60,6 +60,8 @@ export interface Inference {
   readonly state: string;
   readonly createdAt: string;
   readonly outputs: readonly OutputTensor[];
+  /** The fields of ctx, as the operator promised to bind them when it accepted the request. */
+  readonly statement: Readonly<Record<string, string>>;
   /** Milliseconds by stage. */
   readonly timings: Readonly<Record<string, number>>;
   readonly settlement: 'none' | 'onchain' | 'batched';
@@ -174,10 +176,12 @@ export async function getReceipt(id: string): Promise<string> {
   return response.text();
 }
 
+/** Nothing more will come. */
+export const isOver = ({ state, settlement }: Inference): boolean =>
+  state === 'settled' || state === 'failed' || (state === 'proven' && settlement === 'none');
+
 /** Follows an inference until its last state; falls back to polling where the stream breaks. */
 export function follow(id: string, onUpdate: (inference: Inference) => void): () => void {
-  const isOver = ({ state, settlement }: Inference): boolean =>
-    state === 'settled' || state === 'failed' || (state === 'proven' && settlement === 'none');
   let stopped = false;
   const refresh = async (): Promise<void> => {
     if (stopped) return;

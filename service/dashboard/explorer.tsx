@@ -125,6 +125,7 @@ function Detail({ id }: { id: string }) {
                 id={item.id}
                 modelId={item.modelId}
                 opening={null}
+                statement={item.statement}
                 load={() => getReceipt(item.id)}
               />
             ) : null}

@@ -4,6 +4,7 @@ import {
   getModel,
   getReceipt,
   infer,
+  isOver,
   type Inference,
   listModels,
   listSamples,
@@ -192,6 +193,7 @@ function Run({ model, samples }: { model: ModelDetail; samples: readonly Sample[
                 id={accepted.id}
                 modelId={model.id}
                 opening={openingOf(model, asked, accepted.salt)}
+                statement={accepted.statement}
                 load={() => getReceipt(accepted.id)}
               />
             ) : null}
@@ -255,10 +257,18 @@ function Output({ output }: { output: OutputTensor }) {
   );
 }
 
+/** In the order they happen; a stage this page does not know comes last. */
+const STAGES = ['answer', 'witness', 'prove', 'receipt', 'settle'];
+
+const stagesOf = ({ timings }: Inference): [string, number][] => {
+  const place = (stage: string): number => (STAGES.indexOf(stage) + STAGES.length + 1) % (STAGES.length + 1);
+  return Object.entries(timings).sort(([a], [b]) => place(a) - place(b));
+};
+
 const STEPS = ['answered', 'proving', 'proven', 'submitted', 'settled'];
 
 function Progress({ inference }: { inference: Inference }) {
-  const reached = STEPS.indexOf(inference.state);
+  const reached = STEPS.indexOf(inference.state) + (isOver(inference) ? 1 : 0);
   return (
     <>
       <ol class="steps">
@@ -284,7 +294,7 @@ function Progress({ inference }: { inference: Inference }) {
         <table>
           <caption>Stages</caption>
           <tbody>
-            {Object.entries(inference.timings).map(([stage, wallMs]) => (
+            {stagesOf(inference).map(([stage, wallMs]) => (
               <tr key={stage}>
                 <th scope="row">{stage}</th>
                 <td class="number">{formatMs(wallMs)}</td>

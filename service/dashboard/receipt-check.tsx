@@ -4,17 +4,20 @@ import { formatMs } from './badges.js';
 
 /**
  * Verifies a receipt in this browser, with the GPL-free verifier and without the server's word: the
- * expectations are the model that was chosen and the input that was drawn.
+ * expectations are the model that was chosen, the input that was drawn, and the terms it was accepted with.
  */
 export function ReceiptCheck({
   id,
   modelId,
   opening,
+  statement,
   load,
 }: {
   id: string;
   modelId: string;
   opening: Opening | null;
+  /** What the request was accepted with; the receipt must be for exactly this. */
+  statement: Readonly<Record<string, string>>;
   load: () => Promise<string>;
 }) {
   const [verdict, setVerdict] = useState<(Verdict & { wallMs: number }) | null>(null);
@@ -24,14 +27,13 @@ export function ReceiptCheck({
     setProblem('');
     try {
       const text = await load();
-      const statement = (
-        JSON.parse(text) as { statement: { chainId: string; contract: string; requestId: string } }
-      ).statement;
       const expectations = {
         modelId,
-        ...(opening === null ? { requestId: statement.requestId } : { input: opening }),
-        chainId: statement.chainId,
-        contract: statement.contract,
+        requestId: statement['requestId'],
+        ...(opening === null ? {} : { input: opening }),
+        ...(statement['chainId'] === '0'
+          ? {}
+          : { chainId: statement['chainId'], contract: statement['contract'] }),
       } as Expectations;
       const started = performance.now();
       const result = await verifyReceipt(text, expectations);
