@@ -495,7 +495,9 @@ def output_start(manifest, signal_count):
     require(manifest["inputMode"] in ("committed", "public"))
     require(manifest["outputMode"] in ("packed", "commitment"))
     specs = [*manifest["inputs"], *manifest["outputs"]]
-    require(manifest["inputs"] and manifest["outputs"] and all(0 < count_of(spec) <= 1 << 20 for spec in specs))
+    require(0 < len(manifest["inputs"]) <= 64 and 0 < len(manifest["outputs"]) <= 64)
+    require(all(isinstance(spec["name"], str) and spec["dtype"] in BYTES for spec in specs))
+    require(all(0 < count_of(spec) <= 1 << 20 and count_of(spec) == int(count_of(spec)) for spec in specs))
     size = lambda spec: -(-count_of(spec) // (31 // BYTES[spec["dtype"]]))
     inputs = 1 if manifest["inputMode"] == "committed" else sum(map(size, manifest["inputs"]))
     outputs = 1 if manifest["outputMode"] == "commitment" else sum(map(size, manifest["outputs"]))
