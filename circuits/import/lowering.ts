@@ -10,6 +10,8 @@ import { sizeOf, type NodeContext } from '../onnx/shape.js';
 import { windowOf } from '../onnx/window.js';
 import { isWiring, wiringOf, type Wiring } from '../onnx/wiring.js';
 import { GraphBuilder, type Tensor } from './builder.js';
+import { lowerIntegerProduct, scaled } from './accumulator.js';
+import { isContrib, lowerContrib } from './contrib.js';
 import { emitIntegerNode } from './integer.js';
 import { emitConvolution, emitGemm, emitMatrixProduct, type Operand } from './linear.js';
 import { isPointwise } from './pointwise.js';
@@ -45,6 +47,8 @@ export class Lowering {
   readonly quantizer: FloatQuantizer;
   private readonly types: ValueTypes;
   private readonly values = new Map<string, Value>();
+  private readonly told = new Map<string, readonly number[]>();
+  private readonly products = new Map<string, LinearFloat>();
 
   constructor(private readonly graph: Graph) {
     this.types = inferTypes(graph);
@@ -67,9 +71,16 @@ export class Lowering {
     return { ...this.builder.finish(outputs), notes: this.notes };
   }
 
+  /** Lowers a node that stands for another: its output shape is told, not inferred. */
+  lowerAs(context: NodeContext, shape: readonly number[]): void {
+    this.told.set(context.node.outputs[0]!, shape);
+    this.lowerNode(context);
+  }
+
   private lowerNode(context: NodeContext): void {
     const { node } = context;
     if (isTreeEnsemble(node)) return emitTreeEnsemble(this, context);
+    if (isContrib(node)) return lowerContrib(this, context);
     switch (node.type) {
       case 'QuantizeLinear':
         return this.quantizeLinear(context);
@@ -81,6 +92,11 @@ export class Lowering {
         return this.qLinearMatMul(context);
       case 'QGemm':
         return this.qGemm(context);
+      case 'ConvInteger':
+      case 'MatMulInteger':
+        return lowerIntegerProduct(this, context);
+      case 'Cast':
+        return this.cast(context);
       case 'Conv':
         return this.conv(context);
       case 'MatMul':
@@ -157,7 +173,18 @@ export class Lowering {
   }
 
   shapeOf(name: string): readonly number[] {
-    return this.types.get(name)!.shape;
+    return this.told.get(name) ?? this.types.get(name)!.shape;
+  }
+
+  floatNamed(name: string): Float {
+    const value = this.values.get(name);
+    if (value?.kind !== 'float') throw new Error(`${name} is no float`);
+    return value.float;
+  }
+
+  /** Remembers which product an int32 accumulator is, so that scales applied to it later become its own. */
+  setProduct(name: string, product: LinearFloat): void {
+    this.products.set(name, product);
   }
 
   private quantizeLinear(context: NodeContext): void {
@@ -437,6 +464,30 @@ export class Lowering {
     };
   }
 
+  private cast(context: NodeContext): void {
+    const { node } = context;
+    const output = node.outputs[0]!;
+    const value = this.value(node.inputs[0]!)!;
+    const to = this.types.get(output)!.dtype;
+    if (value.kind === 'integer' && to === 'float32') {
+      const { tensor } = value;
+      const product = this.products.get(tensor.name);
+      const one: Quantization = {
+        dtype: tensor.dtype,
+        scales: Float32Array.of(1),
+        zeroPoints: [0],
+        axis: undefined,
+      };
+      return this.setFloat(
+        output,
+        product ?? { op: 'dequantized', tensor, quantization: one, shape: tensor.shape },
+      );
+    }
+    if (value.kind === 'integer') return emitIntegerNode(this, context);
+    if (to === 'float32') return this.setFloat(output, value.float);
+    refuseNode(node, 'to', 'float32, for a float operand', to);
+  }
+
   /** Softmax and its kin of dequantized values: computed outside the proof, so nothing proven may depend on them. */
   private tail(context: NodeContext): void {
     const { node } = context;
@@ -481,8 +532,13 @@ export class Lowering {
     );
   }
 
-  /** MatMul or Conv followed by Add of a constant: the bias of the product. */
+  /** MatMul or Conv followed by Add of a constant: the bias of the product. By Mul: its scale. */
   private biased(node: GraphNode, args: readonly Float[]): Float | undefined {
+    if (node.type === 'Mul') {
+      const linear = args.find((arg) => arg.op === 'linear');
+      const factor = constantOf(args.find((arg) => arg !== linear) ?? args[0]!);
+      return linear?.op === 'linear' && factor ? scaled(linear, factor) : undefined;
+    }
     if (node.type !== 'Add') return undefined;
     const product = args.find((arg) => arg.op === 'linear');
     const bias = args.find((arg) => arg !== product);

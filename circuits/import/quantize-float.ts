@@ -4,11 +4,11 @@
  */
 import type { AttributeValue, ConstantTensor, Dtype, GraphNode } from '../onnx/graph.js';
 import { refuseNode } from '../onnx/node.js';
-import { broadcastMap, sizeOf } from '../onnx/shape.js';
+import { sizeOf, stridesOf } from '../onnx/shape.js';
 import { dtypeCodes, newTensorData } from '../onnx/tensor.js';
 import type { GraphBuilder, NodeParts, Tensor } from './builder.js';
 import { staircaseOf, fitStaircase } from './fit.js';
-import { emitConvolution, emitMatrixProduct, integerBias } from './linear.js';
+import { emitConvolution, emitMatrixProduct, integerBias, type Operand } from './linear.js';
 import { evaluatePointwise } from './pointwise.js';
 import {
   dequantize,
@@ -22,6 +22,9 @@ import {
 } from './quantization.js';
 import { fitSum } from './sum.js';
 import type { DequantizedFloat, Float, LinearFloat, PointwiseFloat } from './value.js';
+
+/** Channels with constants of their own become so many small expressions. */
+const MAX_SLICES = 1024;
 
 export class FloatQuantizer {
   private readonly done = new Map<Float, { to: Quantization; tensor: Tensor }[]>();
@@ -126,7 +129,14 @@ export class FloatQuantizer {
       refuseNode(node, 'auto_pad', 'replaced by pads before lowering', autoPad.value);
     const bias =
       float.bias &&
-      this.bias(node, float.bias, product.x.quantization, product.w.quantization, product.w.shape[0]!);
+      integerBiasOf(
+        node,
+        float.bias,
+        product.x.quantization,
+        product.w.quantization,
+        product.w.shape[0]!,
+        this.notes,
+      );
     return emitConvolution(this.builder, {
       node,
       name: node.name,
@@ -159,7 +169,7 @@ export class FloatQuantizer {
       for (let j = 0; j < n; j++) data[j * k + i] = weights.data[i * n + j]! as never;
     const kernel: ConstantTensor = { dtype: weights.dtype, shape: [n, k, 1, 1], data };
     const x = this.reshape(`${node.name}/rows`, a.tensor, [rows, k, 1, 1]);
-    const bias = this.bias(node, float.bias!, a.quantization, b.quantization, n);
+    const bias = integerBiasOf(node, float.bias!, a.quantization, b.quantization, n, this.notes);
     const y = emitConvolution(this.builder, {
       node,
       name: node.name,
@@ -187,59 +197,127 @@ export class FloatQuantizer {
     );
   }
 
-  /** One int32 a channel. */
-  private bias(node: GraphNode, bias: Float, x: Quantization, w: Quantization, channels: number): Int32Array {
-    const units = Float32Array.from({ length: channels }, (_, c) =>
-      Math.fround(perTensor(node, x).scale * w.scales[w.scales.length === 1 ? 0 : c]!),
-    );
-    if (bias.op === 'dequantized' && bias.constant && bias.quantization.zeroPoints.every((z) => z === 0)) {
-      const { scales } = bias.quantization;
-      // Exporters compute sx·sw in double or float32; the last bits of the product may differ from ours.
-      const fits = units.every((unit, c) => Math.abs(scales[scales.length === 1 ? 0 : c]! / unit - 1) < 1e-5);
-      if (fits) return spread(Int32Array.from(bias.constant.data as Int32Array), channels, node);
-    }
-    const values = constantOf(bias);
-    if (!values) refuseNode(node, 'bias', 'a constant', 'a value computed at run time');
-    this.notes.push(`node "${node.name}" (${node.type}): bias rounded to int32 at scale sx·sw`);
-    return integerBias(node, spreadFloat(values.data as Float32Array, channels, node), x, w);
-  }
-
   private pointwise(float: PointwiseFloat, to: Quantization, node: GraphNode): Tensor {
     const leaves = [...new Set(leavesOf(float))];
-    const dynamic = leaves.filter(
-      (leaf) => leaf.op !== 'constant' && !(leaf.op === 'dequantized' && leaf.constant),
-    );
+    const dynamic = leaves.filter((leaf) => !constantOf(leaf));
     const clamp = clampOf(float);
     // A clamp of something that is quantized as a whole: quantization is monotone, so it commutes.
     if (clamp && (dynamic.length !== 1 || dynamic[0]!.op !== 'dequantized'))
       return this.clamp(float, clamp, to, node);
+    if ((float.node.type === 'Max' || float.node.type === 'Min') && dynamic.length > 1)
+      return this.extremum(float, to, node);
     for (const leaf of dynamic) {
-      if (leaf.op !== 'dequantized')
-        refuseNode(
-          float.node,
-          'inputs',
-          'quantized (the output of a DequantizeLinear)',
-          leaf.op === 'input'
-            ? 'a float input of the graph'
-            : `the float result of node "${'node' in leaf ? leaf.node.name : ''}"`,
-        );
+      if (leaf.op === 'dequantized') continue;
+      const got =
+        leaf.op === 'input'
+          ? 'a float input of the graph'
+          : `the float result of node "${'node' in leaf ? leaf.node.name : ''}"`;
+      refuseNode(float.node, 'inputs', 'quantized (the output of a DequantizeLinear)', got);
     }
+    const axes = varyingAxes(float, leaves);
+    if (axes.length > 1)
+      refuseNode(float.node, 'constants and scales', 'varying along one axis at most', `${axes.length} axes`);
+    if (axes.length === 1) return this.alongAxis(float, axes[0]!, to, node);
     const sources = dynamic as DequantizedFloat[];
     if (sources.length === 1) {
       const source = sources[0]!;
       const from = perTensor(float.node, source.quantization);
-      requireScalars(float, leaves, source.shape);
-      return this.unary(
+      const tensor = this.unary(
         float.node.name,
         source,
         to,
         (q) => evaluate(float, new Map([[source, dequantize(q, from)]])),
         float.node,
       );
+      return this.broadcast(float.node.name, tensor, float.shape);
     }
-    if (sources.length === 2)
-      return this.pair(float, sources as [DequantizedFloat, DequantizedFloat], leaves, to);
+    if (sources.length === 2) return this.pair(float, sources as [DequantizedFloat, DequantizedFloat], to);
     return refuseNode(float.node, 'quantized operands between Q and DQ', '1 or 2', sources.length);
+  }
+
+  private broadcast(name: string, tensor: Tensor, shape: readonly number[]): Tensor {
+    if (tensor.shape.join() === shape.join()) return tensor;
+    return this.builder.emit(
+      `${name}/broadcast`,
+      { dtype: tensor.dtype, shape },
+      { type: 'Expand', inputs: [tensor.name, this.builder.int64s('shape', shape).name] },
+    );
+  }
+
+  /** Max and Min commute with quantization, operand by operand. */
+  private extremum(float: PointwiseFloat, to: Quantization, node: GraphNode): Tensor {
+    perTensor(node, to);
+    const inputs = float.args.map((arg) => this.quantize(arg, to, node).name);
+    return this.builder.emit(
+      float.node.name,
+      { dtype: to.dtype, shape: float.shape },
+      { type: float.node.type, inputs },
+    );
+  }
+
+  /** Constants or scales differ along one axis: each index of it is an expression of its own. */
+  private alongAxis(float: PointwiseFloat, axis: number, to: Quantization, node: GraphNode): Tensor {
+    const fromEnd = float.shape.length - axis;
+    const count = float.shape[axis]!;
+    if (count > MAX_SLICES)
+      refuseNode(float.node, 'constants that vary', `along an axis of at most ${MAX_SLICES}`, count);
+    const slices = new Map<string, DequantizedFloat>();
+    const parts = Array.from({ length: count }, (_, k) =>
+      this.quantize(this.slice(float, fromEnd, k, slices), to, node),
+    );
+    return this.builder.emit(
+      float.node.name,
+      { dtype: to.dtype, shape: float.shape },
+      {
+        type: 'Concat',
+        inputs: parts.map(({ name }) => name),
+        attributes: { axis: { kind: 'int', value: axis } },
+      },
+    );
+  }
+
+  /** The expression at index k of the axis that lies `fromEnd` places before the end. */
+  private slice(float: Float, fromEnd: number, k: number, slices: Map<string, DequantizedFloat>): Float {
+    const axis = float.shape.length - fromEnd;
+    if (axis < 0 || (float.shape[axis] === 1 && float.op !== 'pointwise')) return float;
+    const shape = float.shape.map((dim, i) => (i === axis ? 1 : dim));
+    const constant = constantOf(float);
+    if (constant) {
+      const inner = sizeOf(shape.slice(axis + 1));
+      const data = (constant.data as Float32Array).filter(
+        (_, i) => Math.floor(i / inner) % float.shape[axis]! === k,
+      );
+      return { op: 'constant', shape, tensor: { dtype: 'float32', shape, data } };
+    }
+    if (float.op === 'pointwise')
+      return { ...float, shape, args: float.args.map((arg) => this.slice(arg, fromEnd, k, slices)) };
+    if (float.op !== 'dequantized') throw new Error('leaves were checked to be quantized');
+    const { tensor, quantization } = float;
+    const key = `${tensor.name}|${axis}|${k}`;
+    const known = slices.get(key);
+    if (known) return known;
+    const bounds = [[k], [k + 1], [axis]].map((values) => this.builder.int64s('slice', values).name);
+    const part = this.builder.emit(
+      `${tensor.name}/${k}`,
+      { dtype: tensor.dtype, shape },
+      { type: 'Slice', inputs: [tensor.name, ...bounds] },
+    );
+    const own = quantization.axis === axis;
+    const result: DequantizedFloat = {
+      op: 'dequantized',
+      shape,
+      tensor: part,
+      quantization: own
+        ? {
+            ...quantization,
+            axis: undefined,
+            scales: quantization.scales.slice(k, k + 1),
+            zeroPoints: [quantization.zeroPoints[k]!],
+          }
+        : quantization,
+    };
+    slices.set(key, result);
+    return result;
   }
 
   private clamp(
@@ -330,11 +408,11 @@ export class FloatQuantizer {
   private pair(
     float: PointwiseFloat,
     sources: readonly [DequantizedFloat, DequantizedFloat],
-    leaves: readonly Float[],
     to: Quantization,
   ): Tensor {
     const { node } = float;
-    requireScalars(float, leaves, undefined);
+    if (node.type === 'Mul' && float.args.every((arg) => arg.op === 'dequantized'))
+      return this.product(float, sources, to);
     const [p, q] = sources.map((source) => perTensor(node, source.quantization)) as [
       ReturnType<typeof perTensor>,
       ReturnType<typeof perTensor>,
@@ -379,6 +457,25 @@ export class FloatQuantizer {
       shapes.parts,
       shapes.outputs,
     );
+  }
+
+  /** An elementwise product: 1×1 matrix products, whose kernel rounds f32(f32(sa·sb)/sy)·(a − za)(b − zb) once. */
+  private product(
+    float: PointwiseFloat,
+    sources: readonly [DequantizedFloat, DequantizedFloat],
+    to: Quantization,
+  ): Tensor {
+    const { node, shape } = float;
+    const count = sizeOf(shape);
+    const [a, b] = sources.map((source) => {
+      const whole = this.broadcast(node.name, source.tensor, shape);
+      return {
+        tensor: this.reshape(`${node.name}/scalars`, whole, [count, 1, 1]),
+        quantization: source.quantization,
+      };
+    }) as [Operand, Operand];
+    const y = emitMatrixProduct(this.builder, { node, name: node.name, a, b, to, shape: [count, 1, 1] });
+    return this.reshape(`${node.name}/result`, y, shape);
   }
 
   /** The expression as the standard float nodes it was uploaded as: what the integer form was checked against. */
@@ -434,6 +531,31 @@ export class FloatQuantizer {
     });
     return { parts, outputs };
   }
+}
+
+/** A bias as one int32 a channel: as given if it has the scale sx·sw, else rounded to it, with a note. */
+export function integerBiasOf(
+  node: GraphNode,
+  bias: Float,
+  x: Quantization,
+  w: Quantization,
+  channels: number,
+  notes: string[],
+): Int32Array {
+  const { scale } = perTensor(node, x);
+  const units = Float32Array.from({ length: channels }, (_, c) =>
+    Math.fround(scale * w.scales[w.scales.length === 1 ? 0 : c]!),
+  );
+  if (bias.op === 'dequantized' && bias.constant && bias.quantization.zeroPoints.every((z) => z === 0)) {
+    const { scales } = bias.quantization;
+    // Exporters compute sx·sw in double or float32; the last bits of the product may differ from ours.
+    const fits = units.every((unit, c) => Math.abs(scales[scales.length === 1 ? 0 : c]! / unit - 1) < 1e-5);
+    if (fits) return spread(Int32Array.from(bias.constant.data as Int32Array), channels, node);
+  }
+  const values = constantOf(bias);
+  if (!values) refuseNode(node, 'bias', 'a constant', 'a value computed at run time');
+  notes.push(`node "${node.name}" (${node.type}): bias rounded to int32 at scale sx·sw`);
+  return integerBias(node, spreadFloat(values.data as Float32Array, channels, node), x, w);
 }
 
 function rescale(
@@ -494,25 +616,26 @@ function evaluate(float: Float, values: ReadonlyMap<Float, number>): number {
   return Number(constant.data[0]);
 }
 
-/** Constants inside an elementwise expression must be one number each: then one table or form serves every element. */
-function requireScalars(
-  float: PointwiseFloat,
-  leaves: readonly Float[],
-  shape: readonly number[] | undefined,
-): void {
+/** Axes of the result along which a constant, or the scale of an operand, is not one number. */
+function varyingAxes(float: PointwiseFloat, leaves: readonly Float[]): number[] {
+  const axes = new Set<number>();
   for (const leaf of leaves) {
+    const shift = float.shape.length - leaf.shape.length;
     const constant = constantOf(leaf);
-    if (constant && new Set(constant.data as Iterable<number | bigint>).size > 1) {
-      refuseNode(
-        float.node,
-        'constant operand',
-        'one number for all elements',
-        `shape [${constant.shape.join(',')}]`,
-      );
+    if (!constant) {
+      if (leaf.op === 'dequantized' && leaf.quantization.axis !== undefined)
+        axes.add(leaf.quantization.axis + shift);
+      continue;
     }
+    const data = constant.data as Float32Array;
+    stridesOf(leaf.shape).forEach((stride, axis) => {
+      const varies = data.some(
+        (value, i) => Math.floor(i / stride) % leaf.shape[axis]! > 0 && value !== data[i - stride],
+      );
+      if (varies) axes.add(axis + shift);
+    });
   }
-  if (shape && shape.join() !== float.shape.join())
-    refuseNode(float.node, 'output shape', `[${shape.join(',')}], the input's`, [...float.shape]);
+  return [...axes];
 }
 
 interface Clamp {
@@ -542,12 +665,4 @@ function spreadFloat(values: Float32Array, channels: number, node: GraphNode): F
   if (values.length === channels) return values;
   if (values.length === 1) return new Float32Array(channels).fill(values[0]!);
   return refuseNode(node, 'bias', `${channels} numbers`, values.length);
-}
-
-/** Elements of a constant, spread to a shape. */
-export function spreadConstant(constant: ConstantTensor, shape: readonly number[]): ConstantTensor {
-  const map = broadcastMap(constant.shape, shape);
-  const data = newTensorData(constant.dtype, map.length);
-  map.forEach((from, i) => (data[i] = constant.data[from]! as never));
-  return { dtype: constant.dtype, shape, data };
 }

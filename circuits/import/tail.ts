@@ -6,6 +6,7 @@ import type { ValueInfo } from '../onnx/graph.js';
 import { ModelRefused } from '../errors.js';
 import { refuseNode } from '../onnx/node.js';
 import type { NodeParts, Tensor } from './builder.js';
+import { accumulate } from './accumulator.js';
 import type { Lowering } from './lowering.js';
 import { constantOf } from './quantize-float.js';
 import { scaleTensor, zeroPointTensor } from './quantization.js';
@@ -41,8 +42,21 @@ export function emitFloat(lowering: Lowering, float: Float, name?: string): Tens
         float.dtype ?? (float.node.type === 'ArgMax' ? 'int64' : 'float32'),
       );
     }
+    case 'linear':
+      return emit(
+        `${float.node.name}/float`,
+        dequantizeParts(lowering, accumulate(builder, float, lowering.notes)),
+      );
     case 'pointwise': {
       const computed = float.args.filter((arg) => !constantOf(arg));
+      if (computed.length > 1 && computed.some((arg) => arg.op === 'input')) {
+        refuseNode(
+          float.node,
+          'factor of a quantized value',
+          'a constant (quantization parameters computed or given at run time are dynamic quantization)',
+          'a float input',
+        );
+      }
       if (!tailFunctions.has(float.node.type) || computed.length !== 1) break;
       const inputs = float.args.map((arg) => emitFloat(lowering, arg).name);
       return emit(float.node.name, { type: float.node.type, inputs });

@@ -20,6 +20,7 @@ import { refuseNode } from './node.js';
 import { operators, opsetRange, type AttributeKind } from './operators.js';
 import { canonicalChunks, chunksEqual, defaultLimits, scan, type ScanLimits } from './scan.js';
 import { inferGraph } from './infer.js';
+import { upgrade } from './upgrade.js';
 import { dtypeOf, elementCount, readTensor } from './tensor.js';
 
 export interface LoadOptions {
@@ -33,7 +34,7 @@ export function loadGraph(bytes: Uint8Array, options: LoadOptions = {}): Graph {
   const model = decode(bytes);
   if (!model.graph)
     throw new ModelRefused({ where: 'file', what: 'graph', expected: 'present', got: 'none' });
-  return inferGraph(readGraph(model, model.graph, options));
+  return inferGraph(upgrade(readGraph(model, model.graph, options)));
 }
 
 function decode(bytes: Uint8Array): ModelProto {
