@@ -33,6 +33,7 @@ export class GraphBuilder {
   private readonly constants = new Map<string, ConstantTensor>();
   private readonly constantKeys = new Map<string, string>();
   private readonly names = new Set<string>();
+  private readonly nodeNames = new Map<string, number>();
 
   constructor(private readonly inputs: readonly ValueInfo[]) {
     for (const { name } of inputs) this.names.add(name);
@@ -44,6 +45,13 @@ export class GraphBuilder {
     for (let i = 1; this.names.has(name); i++) name = `${wish}:${i}`;
     this.names.add(name);
     return name;
+  }
+
+  /** Node names are unique too: labels, reports and ONNX Runtime tell nodes apart by them. */
+  private freshNode(wish: string): string {
+    const count = (this.nodeNames.get(wish) ?? 0) + 1;
+    this.nodeNames.set(wish, count);
+    return count === 1 ? wish : this.freshNode(`${wish}#${count}`);
   }
 
   /** Keeps names that the outputs of the model will need. */
@@ -103,6 +111,7 @@ export class GraphBuilder {
     outputs: readonly string[],
   ): Tensor {
     const output = outputs.at(-1)!;
+    name = this.freshNode(name);
     this.nodes.push(nodeOf(name, integer, output));
     executed.forEach((parts, i) =>
       this.executedNodes.push(nodeOf(i === executed.length - 1 ? name : `${name}/${i}`, parts, outputs[i]!)),

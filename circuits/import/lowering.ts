@@ -2,7 +2,7 @@
  * The walk over an uploaded graph that turns it into the executed graph. Integer values are emitted as they come; float
  * values are remembered as expressions (value.ts) and become integers at the QuantizeLinear that ends them.
  */
-import type { ConstantTensor, Graph, GraphNode } from '../onnx/graph.js';
+import type { ConstantTensor, Dtype, Graph, GraphNode } from '../onnx/graph.js';
 import { moved } from '../onnx/fold.js';
 import { contextOf, inferTypes, type ValueTypes } from '../onnx/infer.js';
 import { axisOf, floatAttribute, intAttribute, refuseNode } from '../onnx/node.js';
@@ -174,6 +174,10 @@ export class Lowering {
 
   shapeOf(name: string): readonly number[] {
     return this.told.get(name) ?? this.types.get(name)!.shape;
+  }
+
+  dtypeOf(name: string): Dtype {
+    return this.types.get(name)!.dtype;
   }
 
   floatNamed(name: string): Float {

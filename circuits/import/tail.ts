@@ -29,7 +29,8 @@ export function emitFloat(lowering: Lowering, float: Float, name?: string): Tens
   const emit = (wish: string, parts: NodeParts, dtype: Tensor['dtype'] = 'float32'): Tensor =>
     builder.emit(wish, { dtype, shape: float.shape }, parts, name ?? builder.fresh(wish));
   const constant = constantOf(float);
-  if (constant) return builder.constant('operand', constant);
+  // An output that is known stays a dequantized constant, so that it is seen not to come from the proof.
+  if (constant && !(name && float.op === 'dequantized')) return builder.constant('operand', constant);
   switch (float.op) {
     case 'dequantized':
       return emit(`${float.tensor.name}/float`, dequantizeParts(lowering, float));

@@ -10,6 +10,9 @@ import { convInteger, matMulInteger } from './integer-product.js';
 import { gather } from './gather.js';
 import { rescale } from './rescale.js';
 import { treeEnsemble } from './tree-ensemble.js';
+import * as comparison from './comparison.js';
+import * as logic from './logic.js';
+import { where } from './where.js';
 import * as wiring from './wiring.js';
 
 /** Every operator of the executed graph that a circuit can carry. */
@@ -28,6 +31,16 @@ export const OPS: readonly Op[] = [
   maxPool,
   gather,
   cast,
+  comparison.equal,
+  comparison.greater,
+  comparison.greaterOrEqual,
+  comparison.less,
+  comparison.lessOrEqual,
+  logic.and,
+  logic.or,
+  logic.xor,
+  logic.not,
+  where,
   wiring.reshape,
   wiring.flatten,
   wiring.squeeze,
