@@ -7,7 +7,7 @@ import { ModelRefused } from './errors.js';
 import type { Graph, GraphNode, ValueInfo } from './onnx/graph.js';
 import { axisOf, intAttribute } from './onnx/node.js';
 import { NodeView } from './ops/op.js';
-import { PACKED_DTYPES, type PackedDtype } from './public-signals.js';
+import { PACKED_DTYPES, packedDtypeOf, type PackedDtype } from './public-signals.js';
 import { roundHalfEven } from './import/fit.js';
 
 export interface Quantization {
@@ -118,15 +118,16 @@ function leavingTensors(
 function inputBoundary(graph: Graph, given: ValueInfo, node: GraphNode | undefined): InputBoundary {
   const base = { name: given.name, given, shape: given.shape };
   if (node === undefined) {
-    if (given.dtype === 'float32' || !(given.dtype in PACKED_DTYPES)) {
+    const dtype = packedDtypeOf(given.dtype);
+    if (given.dtype === 'float32' || dtype === undefined) {
       throw new ModelRefused({
         where: `input "${given.name}"`,
         what: 'dtype',
-        expected: 'an integer of at most 32 bits, or float32 with a leading QuantizeLinear',
+        expected: 'an integer, or float32 with a leading QuantizeLinear',
         got: given.dtype,
       });
     }
-    return { ...base, tensor: given.name, dtype: given.dtype as PackedDtype };
+    return { ...base, tensor: given.name, dtype };
   }
   if (isOrdering(node)) return { ...base, tensor: node.outputs[0], dtype: 'int32', isOrdered: true };
   const view = viewOf(graph, node);

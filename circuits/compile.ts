@@ -41,8 +41,8 @@ export function compileGraph(graph: ResolvedGraph, manifest: Manifest): Circuit 
   }
   const ctx = circuit.scope('context', () => constrainContext(circuit));
   const { tensors, salt } = circuit.scope('input', () => constrainInputs(circuit, manifest));
-  graph.boundary.inputs.forEach(({ tensor, dtype, shape }, i) => {
-    values.set(tensor, Quantized.of({ dtype, shape }, tensors[i]));
+  graph.boundary.inputs.forEach(({ tensor }, i) => {
+    values.set(tensor, Quantized.of(graph.types.get(tensor)!, tensors[i]));
   });
   for (const { name, op, attributes, operands, outputs, types } of graph.nodes) {
     const isOnlyReader = (index: number) => graph.uses.get(operands[index]) === 1;

@@ -34,13 +34,15 @@ export function quantizeInputs(
     }
     if (quantization === undefined) {
       for (let i = 0; i < values.length; i++) {
-        if (Number.isInteger(values[i])) continue;
-        refuse(`input "${name}"`, `element ${i}`, 'an integer', String(values[i]));
+        if (Number.isInteger(values[i]) && values[i] >= -0x80000000 && values[i] <= 0x7fffffff) continue;
+        refuse(
+          `input "${name}"`,
+          `element ${i}`,
+          'an integer from -2147483648 to 2147483647',
+          String(values[i]),
+        );
       }
-      integers.set(
-        name,
-        Int32Array.from(values, (value) => Math.min(Math.max(value, -0x80000000), 0x7fffffff)),
-      );
+      integers.set(name, Int32Array.from(values));
       continue;
     }
     const quantized = new Int32Array(values.length);

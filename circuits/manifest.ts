@@ -1,6 +1,12 @@
 import { viewOf } from './boundary.js';
 import type { AttributeValue, Graph } from './onnx/graph.js';
-import { PACKED_DTYPES, signalCount, SIGNAL_BYTES, type PackedDtype } from './public-signals.js';
+import {
+  PACKED_DTYPES,
+  packedDtypeOf,
+  signalCount,
+  SIGNAL_BYTES,
+  type PackedDtype,
+} from './public-signals.js';
 import type { ResolvedGraph } from './resolve.js';
 import { elementCount } from './tensor.js';
 
@@ -93,7 +99,8 @@ export function manifestOf(
     signalCount: signalCount(dtype, elementCount(shape)),
   }));
   const outputs = boundary.outputs.map((name): TensorInfo => {
-    const { dtype, shape } = types.get(name)! as { dtype: PackedDtype; shape: readonly number[] };
+    const { dtype: own, shape } = types.get(name)!;
+    const dtype = packedDtypeOf(own)!;
     const quantization = steps.find((step) => step.inputs[0] === name)?.quantization;
     return {
       name,

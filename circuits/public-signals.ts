@@ -90,6 +90,13 @@ export const PACKED_DTYPES = {
 
 export type PackedDtype = keyof typeof PACKED_DTYPES;
 
+/** The type a tensor is packed as; 64-bit integers as 32-bit ones, so values beyond those are not accepted or refused. */
+export function packedDtypeOf(dtype: string): PackedDtype | undefined {
+  if (dtype === 'int64') return 'int32';
+  if (dtype === 'uint64') return 'uint32';
+  return dtype in PACKED_DTYPES ? (dtype as PackedDtype) : undefined;
+}
+
 /** Elements of one tensor that share a signal. */
 export function elementsPerSignal(dtype: PackedDtype): number {
   return Math.floor(SIGNAL_BYTES / PACKED_DTYPES[dtype].bytes);

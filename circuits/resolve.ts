@@ -30,7 +30,10 @@ export interface ResolvedGraph {
 export function resolve(graph: Graph): ResolvedGraph {
   const boundary = findBoundary(graph);
   const types = new Map<string, TensorType>();
-  for (const { tensor, dtype, shape } of boundary.inputs) types.set(tensor, { dtype, shape });
+  for (const { tensor, dtype, shape, given } of boundary.inputs) {
+    // An integer input is packed in at most 32 bits; in the graph it keeps its own type.
+    types.set(tensor, { dtype: given.dtype === 'float32' ? dtype : given.dtype, shape });
+  }
   const constants = new Map<string, { type: TensorType; data: Int32Array }>();
   const uses = new Map<string, number>();
   const use = (name: string) => uses.set(name, (uses.get(name) ?? 0) + 1);
@@ -44,7 +47,8 @@ export function resolve(graph: Graph): ResolvedGraph {
     const attributes = op.attributes(view);
     const operands = op.operands(attributes).map((index) => {
       const operand = view.operand(index, `input ${index}`);
-      if (operand.constant) constants.set(operand.name, { type: operand, data: integers(operand.constant) });
+      if (operand.constant)
+        constants.set(operand.name, { type: operand, data: operandIntegers(view, operand.constant) });
       else use(operand.name);
       return operand.name;
     });
@@ -97,4 +101,15 @@ function operandOf(
   if (!type)
     throw new ModelRefused({ where: `tensor "${name}"`, what: 'type', expected: 'known', got: 'unknown' });
   return { name, ...type };
+}
+
+/** A constant that values are computed with: unlike a shape or an index, it may not be clamped to 32 bits. */
+function operandIntegers(view: NodeView, constant: ConstantTensor): Int32Array {
+  const data = integers(constant);
+  if (constant.dtype === 'int64' || constant.dtype === 'uint64' || constant.dtype === 'uint32') {
+    constant.data.forEach((value: number | bigint, i: number) => {
+      if (Number(value) !== data[i]) view.refuse('constant operand', 'inside int32', String(value));
+    });
+  }
+  return data;
 }

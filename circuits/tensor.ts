@@ -37,6 +37,13 @@ export function dtypeRange(dtype: Dtype): { readonly min: number; readonly max: 
       return { min: 0, max: 65535 };
     case 'int32':
       return { min: -2147483648, max: 2147483647 };
+    case 'uint32':
+      return { min: 0, max: 4294967295 };
+    // 64-bit integers are carried as numbers: exact up to 2^53, which bounds are checked against.
+    case 'int64':
+      return { min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER };
+    case 'uint64':
+      return { min: 0, max: Number.MAX_SAFE_INTEGER };
     default:
       return undefined;
   }

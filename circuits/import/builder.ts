@@ -11,7 +11,7 @@ import { newTensorData } from '../onnx/tensor.js';
 
 /** Opsets of every executed graph: the first with int8 forms of all operators that are emitted. */
 export const executedOpsets: ReadonlyMap<string, number> = new Map([
-  ['', 17],
+  ['', 18],
   ['com.microsoft', 1],
 ]);
 
@@ -76,7 +76,7 @@ export class GraphBuilder {
 
   scalar(wish: string, dtype: Dtype, value: number): Tensor {
     const data = newTensorData(dtype, 1);
-    data[0] = (dtype === 'int64' ? BigInt(value) : value) as never;
+    data[0] = (dtype === 'int64' || dtype === 'uint64' ? BigInt(value) : value) as never;
     return this.constant(wish, { dtype, shape: [], data });
   }
 

@@ -1,7 +1,9 @@
 /** Operators that compute on integer tensors as they are; they pass into the executed graph under the newest opset's form. */
+import type { AttributeValue, Dtype } from '../onnx/graph.js';
 import { hasAttribute, refuseNode } from '../onnx/node.js';
 import type { NodeContext } from '../onnx/shape.js';
-import type { Tensor } from './builder.js';
+import { dtypeCodes } from '../onnx/tensor.js';
+import type { NodeParts, Tensor } from './builder.js';
 import type { Lowering } from './lowering.js';
 import { rangeOf } from './quantization.js';
 
@@ -13,17 +15,59 @@ const passing: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
-/** The node as it is, on the integers its inputs stand for. */
+/**
+ * Types for which ONNX Runtime has no kernel of these operators, and the wider type that has one. Both wrap modulo a
+ * power of two, and a Cast back keeps the low bits, so the widened operator is the same function.
+ */
+const arithmetic: Partial<Record<Dtype, Dtype>> = {
+  int8: 'int32',
+  uint8: 'int32',
+  int16: 'int32',
+  uint16: 'int32',
+  uint32: 'int64',
+  uint64: 'int64',
+};
+const widened: Readonly<Record<string, Partial<Record<Dtype, Dtype>>>> = {
+  Add: arithmetic,
+  Sub: arithmetic,
+  Mul: arithmetic,
+  Div: arithmetic,
+  Max: { int16: 'int32', uint16: 'int32' },
+  Min: { int16: 'int32', uint16: 'int32' },
+  BitShift: { uint16: 'uint32' },
+  Equal: { int8: 'int32', uint8: 'int32', int16: 'int32', uint16: 'int32', uint32: 'int64', uint64: 'int64' },
+};
+
+/** The node as it is, on the integers its inputs stand for; widened in the executed graph where it must be. */
 function pass(lowering: Lowering, context: NodeContext): Tensor {
   const { node } = context;
+  const { builder } = lowering;
   const output = node.outputs[0]!;
-  const inputs = node.inputs.map((_, i) => lowering.integer(node, i).name);
-  const attributes = Object.fromEntries(node.attributes);
-  return lowering.builder.emit(
-    node.name,
-    { dtype: lowering.dtypeOf(output), shape: lowering.shapeOf(output) },
-    { type: node.type, inputs, attributes },
-  );
+  const type = { dtype: lowering.dtypeOf(output), shape: lowering.shapeOf(output) };
+  const operands = node.inputs.map((_, i) => lowering.integer(node, i));
+  const parts = {
+    type: node.type,
+    inputs: operands.map(({ name }) => name),
+    attributes: Object.fromEntries(node.attributes),
+  };
+  const wide = widened[node.type]?.[operands[0]!.dtype];
+  if (!wide) return builder.emit(node.name, type, parts);
+  const outputs = operands.map(({ name }) => builder.fresh(`${name}/wide`));
+  const to = (dtype: Dtype): Readonly<Record<string, AttributeValue>> => ({
+    to: { kind: 'int', value: dtypeCodes[dtype] },
+  });
+  const executed: NodeParts[] = operands.map(({ name }) => ({
+    type: 'Cast',
+    inputs: [name],
+    attributes: to(wide),
+  }));
+  executed.push({ ...parts, inputs: [...outputs] });
+  if (type.dtype !== 'bool') {
+    outputs.push(builder.fresh(`${node.name}/wide`));
+    executed.push({ type: 'Cast', inputs: [outputs.at(-1)!], attributes: to(type.dtype) });
+  }
+  outputs.push(builder.fresh(node.name));
+  return builder.emitTwoForms(node.name, type, parts, executed, outputs);
 }
 
 export function emitIntegerNode(lowering: Lowering, context: NodeContext): void {

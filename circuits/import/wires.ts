@@ -112,7 +112,7 @@ export function gatherFlat(
   const hasFill = map.some((from) => from < 0);
   if (hasFill) {
     const data = newTensorData(dtype, 1);
-    data[0] = (dtype === 'int64' ? BigInt(fill) : fill) as never;
+    data[0] = (dtype === 'int64' || dtype === 'uint64' ? BigInt(fill) : fill) as never;
     flat.push(builder.constant('fill', { dtype, shape: [1], data }));
   }
   const count = total + (hasFill ? 1 : 0);

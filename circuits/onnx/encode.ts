@@ -32,6 +32,7 @@ const ELEMENT_TYPE: Record<Dtype, TensorProto_DataType> = {
   int32: TensorProto_DataType.INT32,
   uint32: TensorProto_DataType.UINT32,
   int64: TensorProto_DataType.INT64,
+  uint64: TensorProto_DataType.UINT64,
   bool: TensorProto_DataType.BOOL,
 };
 

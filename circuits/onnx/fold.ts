@@ -86,7 +86,7 @@ function filled(dtype: Dtype, shape: readonly number[], at: (i: number) => numbe
 }
 
 function toDtype(dtype: Dtype, value: number | bigint): number | bigint {
-  if (dtype === 'int64')
+  if (dtype === 'int64' || dtype === 'uint64')
     return typeof value === 'bigint' ? value : BigInt(Number.isFinite(value) ? Math.trunc(value) : 0);
   if (dtype === 'bool') return Number(value) !== 0 ? 1 : 0;
   // Typed arrays wrap 53-bit integers as ONNX's fixed-width types do; wider bigints are reduced first.

@@ -2,12 +2,21 @@
  * An ONNX graph as plain data, after the protobuf is gone: the seam between reading a file (circuits/onnx,
  * circuits/import) and giving it meaning (circuits/ops, circuits/compile.ts).
  */
-export type Dtype = 'float32' | 'int8' | 'uint8' | 'int16' | 'uint16' | 'int32' | 'uint32' | 'int64' | 'bool';
+export type Dtype =
+  'float32' | 'int8' | 'uint8' | 'int16' | 'uint16' | 'int32' | 'uint32' | 'int64' | 'uint64' | 'bool';
 
 export type TensorData =
-  Float32Array | Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | BigInt64Array;
+  | Float32Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array;
 
-/** A constant, row-major. `bool` is a Uint8Array of 0 and 1; `int64` a BigInt64Array. */
+/** A constant, row-major. `bool` is a Uint8Array of 0 and 1; `int64` a BigInt64Array, `uint64` a BigUint64Array. */
 export interface ConstantTensor {
   readonly dtype: Dtype;
   readonly shape: readonly number[];

@@ -14,6 +14,7 @@ export const dtypeCodes: Readonly<Record<Dtype, number>> = {
   int64: 7,
   bool: 9,
   uint32: 12,
+  uint64: 13,
 };
 
 const dtypeByCode: ReadonlyMap<number, Dtype> = new Map(
@@ -27,7 +28,6 @@ const otherTypes: Readonly<Record<number, string>> = {
   8: 'string',
   10: 'float16',
   11: 'float64',
-  13: 'uint64',
   14: 'complex64',
   15: 'complex128',
   16: 'bfloat16',
@@ -91,6 +91,8 @@ export function newTensorData(dtype: Dtype, count: number): TensorData {
       return new Uint32Array(count);
     case 'int64':
       return new BigInt64Array(count);
+    case 'uint64':
+      return new BigUint64Array(count);
   }
 }
 
@@ -141,7 +143,7 @@ export function readTensor(proto: TensorProto, where: string): ConstantTensor {
 function typedValues(proto: TensorProto, dtype: Dtype): readonly (number | bigint)[] {
   if (dtype === 'float32') return proto.floatData;
   if (dtype === 'int64') return proto.int64Data;
-  if (dtype === 'uint32') return proto.uint64Data;
+  if (dtype === 'uint32' || dtype === 'uint64') return proto.uint64Data;
   return proto.int32Data;
 }
 

@@ -26,7 +26,7 @@ const orders: Readonly<Record<string, Order>> = {
 function comparison(
   type: string,
   test: (x: number, y: number) => boolean,
-  constrain: (circuit: Builder, label: string, x: AffineTensor, y: AffineTensor) => AffineTensor,
+  constrain: (circuit: Builder, x: AffineTensor, y: AffineTensor) => AffineTensor,
 ): Op {
   return defineOp<{ shape: readonly number[] }>({
     type,
@@ -41,16 +41,16 @@ function comparison(
         { ...type, data: spreadIntegers(x, type.shape).map((value, i) => Number(test(value, right[i]))) },
       ];
     },
-    constrain({ circuit, label, types }, _, [x, y]) {
+    constrain({ circuit, types }, _, [x, y]) {
       const [left, right] = [x, y].map((operand) => spread(operand.force(circuit), types[0].shape));
-      return [Quantized.of(types[0], constrain(circuit, label, left, right))];
+      return [Quantized.of(types[0], constrain(circuit, left, right))];
     },
   });
 }
 
 function order(type: string, test: (x: number, y: number) => boolean): Op {
   const { scale, offset } = orders[type];
-  return comparison(type, test, (circuit, _, x, y) => {
+  return comparison(type, test, (circuit, x, y) => {
     const difference = combined(
       [
         { tensor: x, scale },
@@ -70,14 +70,14 @@ export const less = order('Less', (x, y) => x < y);
 export const equal = comparison(
   'Equal',
   (x, y) => x === y,
-  (circuit, label, x, y) => {
+  (circuit, x, y) => {
     const difference = combined([
       { tensor: x, scale: 1 },
       { tensor: y, scale: -1 },
     ]);
     const count = difference.constants.length;
     const tests = Array.from({ length: count }, (_, index) => ({ index, value: 0 }));
-    const flags = isZero.constrain(circuit, label, difference, tests);
+    const flags = isZero.constrain(circuit, difference, tests);
     return wiresAsTensor(difference.shape, flags, new Float64Array(count), new Float64Array(count).fill(1));
   },
 );

@@ -133,7 +133,7 @@ function pairwise(
 ): IntTensor {
   const indices = inputs.map(({ shape }) => broadcastIndices(shape, type.shape));
   const data = Int32Array.from({ length: elementCount(type.shape) }, (_, i) =>
-    inputs.map((input, k) => input.data[indices[k][i]]).reduce(choose),
+    inputs.map((input, k) => input.data[indices[k][i]]).reduce((x, y) => choose(x, y)),
   );
   return { ...type, data };
 }

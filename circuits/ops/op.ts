@@ -134,8 +134,8 @@ export class NodeView {
 
 /** The integers of a constant; int64 must fit in int32. */
 export function integers(constant: ConstantTensor): Int32Array {
-  if (constant.data instanceof BigInt64Array) {
-    return Int32Array.from(constant.data, (value) => {
+  if (constant.data instanceof BigInt64Array || constant.data instanceof BigUint64Array) {
+    return Int32Array.from(constant.data as BigInt64Array, (value) => {
       const clamped = value > 0x7fffffffn ? 0x7fffffffn : value < -0x80000000n ? -0x80000000n : value;
       return Number(clamped);
     });

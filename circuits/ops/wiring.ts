@@ -9,7 +9,7 @@ import type { IntTensor } from '../tensor.js';
 import { defineOp, type NodeView, type Op } from './op.js';
 
 /** Opset of the executed graph, which is written in one form only. */
-const EXECUTED_OPSET = 17;
+const EXECUTED_OPSET = 18;
 
 interface Move {
   readonly wiring: Wiring;

@@ -26,7 +26,7 @@ interface RawItem {
   readonly inputs: readonly { readonly name: string; readonly type: string }[];
   readonly outputs: readonly { readonly name: string; readonly type: string }[];
   readonly run_input_shapes?: Readonly<Record<string, readonly number[] | null>> | null;
-  readonly vectors: readonly { readonly dir: string }[];
+  readonly vectors: readonly { readonly dir: string | null }[];
   readonly files: readonly string[];
 }
 
@@ -48,7 +48,8 @@ export function readIndex(root: string): CoverageItem[] {
         return shape ? [[name, shape]] : [];
       }),
     ),
-    vectors: vectors.map(({ dir }) => dir),
+    // Vectors of another file format (a prover's own fixed-point outputs) stand beside these.
+    vectors: vectors.flatMap(({ dir }) => (dir ? [dir] : [])),
     fixed: files.includes('model_fixed.onnx'),
   }));
 }

@@ -134,7 +134,7 @@ async function runVector(
     const tensor = vector.inputs[item.inputs.indexOf(name)];
     if (!tensor) return `no vector for input "${name}"`;
     feeds[name] = toOrtTensor({ ...tensor, shape });
-    values[name] = tensor.data as ArrayLike<number>;
+    values[name] = Array.from(tensor.data as ArrayLike<number | bigint>, Number);
   }
   const answer = await session.run(feeds);
   const inputs = compiled.quantizeInput(values);

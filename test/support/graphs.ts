@@ -85,6 +85,8 @@ function typed(dtype: Dtype, values: ArrayLike<number>): TensorData {
       return Uint32Array.from(values);
     case 'int64':
       return BigInt64Array.from(Array.from(values, BigInt));
+    case 'uint64':
+      return BigUint64Array.from(Array.from(values, BigInt));
   }
 }
 
