@@ -10,6 +10,7 @@ import { register as doctor } from './cli/doctor.js';
 import { register as gc } from './cli/gc.js';
 import { register as keys } from './cli/keys.js';
 import { register as market } from './cli/market.js';
+import { register as mcp } from './cli/mcp.js';
 import { register as operator } from './cli/operator.js';
 import { register as prove } from './cli/prove.js';
 import { register as ptau } from './cli/ptau.js';
@@ -43,6 +44,7 @@ const verbs = [
   serve,
   doctor,
   keys,
+  mcp,
   operator,
   market,
   gc,

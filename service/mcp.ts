@@ -19,7 +19,7 @@ const input = z
   .describe('row-major numbers of the only input, or of each input by name');
 
 /** @param client where the models are; its key is the agent's */
-export function createMcpServer(client: Client, version: string): McpServer {
+export function createMcpServer(client: Client, version = '1'): McpServer {
   const server = new McpServer({ name: 'verinfer', version });
   const add = <Shape extends z.ZodRawShape>(
     name: string,
@@ -95,11 +95,11 @@ export function createMcpServer(client: Client, version: string): McpServer {
 }
 
 /** Stateless: every request brings its key and gets a server of its own. */
-export function mountMcp(app: Express, serviceUrl: () => string, version: string): void {
+export function mountMcp(app: Express, serviceUrl: () => string): void {
   app.post('/mcp', (request: Request, response, next) => {
     void (async () => {
       const key = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1];
-      const server = createMcpServer(new Client({ url: serviceUrl(), ...(key && { key }) }), version);
+      const server = createMcpServer(new Client({ url: serviceUrl(), ...(key && { key }) }));
       const transport = new StreamableHTTPServerTransport({});
       response.once('close', () => void server.close());
       await server.connect(transport as never);

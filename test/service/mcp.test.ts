@@ -35,7 +35,7 @@ const stagedClient = {
 
 async function connected(): Promise<McpClient> {
   const [here, there] = InMemoryTransport.createLinkedPair();
-  await createMcpServer(stagedClient, '0.1.0').connect(there);
+  await createMcpServer(stagedClient).connect(there);
   const agent = new McpClient({ name: 'test', version: '1' });
   await agent.connect(here);
   return agent;
@@ -88,7 +88,7 @@ test("arguments that are not the tool's are refused, and errors say nothing of t
     models: () => Promise.reject(new Error('/root/secret: ENOENT')),
   } as unknown as Client;
   const [here, there] = InMemoryTransport.createLinkedPair();
-  await createMcpServer(broken, '0.1.0').connect(there);
+  await createMcpServer(broken).connect(there);
   const other = new McpClient({ name: 'test', version: '1' });
   await other.connect(here);
   const { isError, text } = await call(other, 'list_models');
@@ -100,7 +100,7 @@ test("arguments that are not the tool's are refused, and errors say nothing of t
 test('/mcp speaks to agents over HTTP', async (t) => {
   const app = express();
   let url = '';
-  mountMcp(app, () => url, '0.1.0');
+  mountMcp(app, () => url);
   app.get(
     '/v1/trust',
     (request, response) => void response.json({ key: request.headers.authorization ?? null }),
