@@ -184,6 +184,15 @@ test('M17 dev setups are refused on value chains and below a minimum class; a na
   );
 });
 
+test('M18 sums are conserved up to the largest fee', (t) => {
+  holds(
+    t,
+    'testFuzz_request_escrows_exactly_the_fee',
+    'testFuzz_fulfil_pays_the_payee_of_the_proof',
+    'invariant_every_sentence_holds',
+  );
+});
+
 test('M19 a failed verification costs nobody anything', (t) => {
   holds(t, 'testFuzz_a_failed_proof_costs_nobody_anything');
 });
