@@ -2,7 +2,9 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { Express } from 'express';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import express, { type Express } from 'express';
 import type { Pool } from 'pg';
 import type { ApiParts, Readiness } from './api-parts.js';
 import { createApp } from './app.js';
@@ -12,12 +14,15 @@ import { EventHub } from './event-hub.js';
 import { runtimeVersion } from './inference/session.js';
 import { selfTest } from './inference/self-test.js';
 import { KeyRing } from './keys.js';
+import { runInstall } from './installs.js';
 import { Lease } from './lease.js';
 import { LoadedModels } from './loaded-models.js';
 import type { Logger } from './log.js';
 import { Metrics } from './metrics.js';
 import type { Operation } from './operation.js';
+import { Queue } from './queue.js';
 import { allRoutes } from './routes/index.js';
+import { deliver } from './webhooks.js';
 import { Statements } from './statements.js';
 import { AcceptQueue } from './store/accept.js';
 import { listHosts } from './store/hosts.js';
@@ -53,8 +58,20 @@ export async function startApi({ config, pool, databaseUrl, log, extend }: ApiOp
   const lease: Lease = new Lease(pool, 'api', config.leaseMs, log, () => ({
     state: opened ? 'ready' : 'starting',
     detail: { url: config.host },
-    workerIds: [],
+    workerIds: jobs.workerIds,
   }));
+
+  const jobs: Queue = new Queue({
+    pool,
+    log,
+    hostId: lease.id,
+    slots: 2,
+    tasks: {
+      webhook: (payload) =>
+        deliver(pool, (payload as { id: string }).id, log, { allowPrivate: config.webhookPrivate }),
+      install: (payload) => runInstall(pool, config, log, (payload as { id: string }).id),
+    },
+  });
 
   const readiness = async (): Promise<Readiness> => {
     const hosts = await listHosts(pool, config.leaseMs).catch(() => null);
@@ -102,7 +119,10 @@ export async function startApi({ config, pool, databaseUrl, log, extend }: ApiOp
     authenticate: new KeyRing(pool, config.requireKeys).authenticate,
     observe: (operation, status, seconds) =>
       metrics.requests.observe({ operation, status: `${Math.floor(status / 100)}xx` }, seconds),
-    ...(extend ? { extend: (express: Express) => extend(express, parts) } : {}),
+    extend: (application) => {
+      extend?.(application, parts);
+      serveDashboard(application);
+    },
   });
   const server = createServer(
     {
@@ -124,6 +144,7 @@ export async function startApi({ config, pool, databaseUrl, log, extend }: ApiOp
   opened = await models.openAll();
   for (const { modelId, reason } of opened.refused) log.error({ modelId, reason }, 'model cannot be served');
   await new Promise<void>((done, fail) => server.once('error', fail).listen(config.port, config.host, done));
+  jobs.start();
   await lease.beat();
   const { port } = server.address() as AddressInfo;
   const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
@@ -140,17 +161,25 @@ export async function startApi({ config, pool, databaseUrl, log, extend }: ApiOp
     operations,
     async stop() {
       closing.abort();
+      const jobsEnded = jobs.stop();
       server.close();
       server.closeIdleConnections();
       const timer = setTimeout(() => sockets.forEach((socket) => socket.destroy()), 5_000);
       await new Promise<void>((done) => (server.listening ? server.once('close', done) : done()));
       clearTimeout(timer);
+      await Promise.race([jobsEnded, sleep(10_000, undefined, { ref: false })]);
       delay.disable();
       await lease.stop();
       await events.close();
       await models.close();
     },
   };
+}
+
+/** The built dashboard, where it was built: a client of this API like any other. */
+function serveDashboard(app: Express): void {
+  const folder = fileURLToPath(new URL('../dashboard', import.meta.url));
+  app.use(express.static(folder, { index: 'index.html', redirect: false, cacheControl: false }));
 }
 
 /** A socket that neither sends nor reads for ten seconds goes, unless it is an event stream. */

@@ -1,4 +1,5 @@
 /** Puts the committed example models, or any list of ONNX files, at the service's disposal: installed, known to PostgreSQL, registered on chain. */
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Pool } from 'pg';
@@ -74,4 +75,18 @@ async function register(
   );
   if (!done.already)
     log.info({ modelId: done.modelId, gasUsed: Number(done.gasUsed) }, 'model registered on chain');
+}
+
+/** Inputs to try a bundled model with; null for any other model, whatever its name. */
+export async function samplesOf(modelHash: string): Promise<{ label: number; values: number[] }[] | null> {
+  for (const { path } of bundledModels) {
+    const hash = createHash('sha256')
+      .update(await readFile(path))
+      .digest('hex');
+    if (`0x${hash}` !== modelHash) continue;
+    const text = await readFile(path.replace('model.onnx', 'samples.json'), 'utf8');
+    const { samples } = JSON.parse(text) as { samples: { label: number; x: number[] }[] };
+    return samples.slice(0, 30).map(({ label, x }) => ({ label, values: x }));
+  }
+  return null;
 }

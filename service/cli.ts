@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 /** `verinfer`: every verb calls the functions that the service calls. */
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import pc from 'picocolors';
 import { register as audit } from './cli/audit.js';
@@ -21,10 +20,7 @@ import { register as setup } from './cli/setup.js';
 import { register as uniqueness } from './cli/uniqueness.js';
 import { register as verify } from './cli/verify.js';
 import { register as demo } from './demo.js';
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
+import { version } from './version.js';
 
 const program = new Command('verinfer')
   .description('Run a quantized ONNX model; get the answer and a proof anyone can check.')

@@ -104,6 +104,7 @@ function isDatabaseDown(error: unknown): boolean {
   const code = (error as { code?: unknown } | null)?.code;
   if (typeof code !== 'string')
     return /Connection terminated|timeout exceeded when trying to connect/.test(String(error));
-  // 57P0x: shutting down or starting; 08xxx: connection lost; 53xxx: out of disk, memory or connections.
-  return /^(57P0|08|53|ECONNREFUSED|ECONNRESET|EPIPE)/.test(code);
+  // 57P0x: shutting down or starting; 08xxx: connection lost; 53xxx: out of disk, memory or connections;
+  // 25006: read-only; 58xxx: I/O error; XX001, XX002: a page that does not match its checksum.
+  return /^(57P0|08|53|25006|58|XX00[12]|ECONNREFUSED|ECONNRESET|EPIPE)/.test(code);
 }

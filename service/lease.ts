@@ -62,7 +62,7 @@ export class Lease {
   }
 
   private async repair(): Promise<void> {
-    const { requeued } = await repairQueue(this.pool);
+    const { requeued } = await repairQueue(this.pool, this.leaseMs);
     if (requeued > 0) this.log.warn({ requeued }, 'open inferences without a job were queued again');
     for (const id of await expiredInputs(this.pool))
       await failInference(

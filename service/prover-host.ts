@@ -61,7 +61,7 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
   const gate = new Gate();
   const folders = new Map<string, Promise<string>>();
   let state: 'starting' | 'ready' | 'draining' = 'starting';
-  let detail: Record<string, unknown> = { engine: 'none' };
+  let detail: Record<string, unknown> = { engine: 'none', threads: config.proverCount };
   const lease: Lease = new Lease(pool, 'prover', config.leaseMs, log, () => ({
     state,
     detail: {
@@ -181,7 +181,7 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
           }),
         );
         for (const end of await Promise.all(loads))
-          if (end.kind === 'loaded') detail = { engine: end.engine, reason: end.reason };
+          if (end.kind === 'loaded') detail = { ...detail, engine: end.engine, reason: end.reason };
           else log.error({ model: model.id, end }, 'model not usable on this host');
       } catch (error) {
         log.error({ model: model.id, reason: (error as Error).message }, 'model not usable on this host');
@@ -194,7 +194,7 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
   state = 'ready';
   queue.start();
   await lease.beat();
-  log.info({ host: lease.id, ...detail, threads: config.proverCount }, 'prover host ready');
+  log.info({ host: lease.id, ...detail }, 'prover host ready');
 
   return {
     id: lease.id,

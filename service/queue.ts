@@ -56,6 +56,8 @@ export class Queue {
           workerId,
         } as RunnerOptions);
         this.runners.add(runner);
+        // Stopped while it was starting: nobody else knows this runner.
+        if (this.closed) await runner.stop().catch(() => undefined);
         await Promise.race([gaveUp, runner.promise]);
         this.runners.delete(runner);
         if (this.closed) return;

@@ -179,6 +179,10 @@ export const modelDetail = model
     notes: z.array(z.string()),
     files: z.record(z.string(), z.object({ sha256: z.string(), sizeBytes: z.number().int() })),
     verifyingKey: z.record(z.string(), z.unknown()).optional(),
+    samples: z
+      .array(z.object({ label: z.number().int(), values: z.array(z.number()) }))
+      .nullable()
+      .meta({ description: 'Inputs to try, for the models of this repository' }),
   })
   .meta({ id: 'ModelDetail' });
 

@@ -4,8 +4,12 @@
  */
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { JsonRpcProvider, NonceManager, Wallet } from 'ethers';
 import type { Pool } from 'pg';
+import { SETUP_CLASS } from '../circuits/model-id.js';
+import { verifyingKeyBytes, verifyingKeyFromJson } from '../prover/codec.js';
+import { registerModel } from './chain/registry.js';
 import { ChainRefused } from './chain/errors.js';
 import type { Deployment } from './chain/deployment.js';
 import {
@@ -18,6 +22,7 @@ import {
 import type { Config } from './config.js';
 import { Lease } from './lease.js';
 import type { Logger } from './log.js';
+import { ensureFolder } from './model-folder.js';
 import { Queue } from './queue.js';
 import { encodeReceipt, signReceipt, withSettlement } from './receipt.js';
 import type { ChainFacts, StoredRequest } from './statement.js';
@@ -29,7 +34,8 @@ import {
   waitingForBatch,
   type InferenceRow,
 } from './store/inferences.js';
-import { readFact } from './store/models.js';
+import { markInstall } from './store/installs.js';
+import { readFact, readModel } from './store/models.js';
 import { readAnyReceipt, replaceReceipt } from './store/receipts.js';
 import { parseReceipt } from './verifier/receipt.js';
 import type { Receipt } from './verifier/schema.js';
@@ -71,6 +77,7 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
       seal: (payload) => seal((payload as { id: string }).id),
       settle: (payload) => settleOne((payload as { id: string }).id),
       'settle-batch': () => settleWaiting(),
+      register: (payload) => register(payload as { installId: string; modelId: string }),
     },
   });
 
@@ -84,6 +91,24 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
   const sealed = async (receipt: Receipt): Promise<{ digest: Buffer; body: Buffer }> => {
     const body = Buffer.from(encodeReceipt(await signReceipt(receipt, wallet)));
     return { body, digest: createHash('sha256').update(body).digest() };
+  };
+
+  const register = async ({ installId, modelId }: { installId: string; modelId: string }): Promise<void> => {
+    const model = await readModel(pool, modelId);
+    if (!model) return;
+    const origin = config.artifactOrigin
+      ? { url: config.artifactOrigin, key: config.artifactKey }
+      : undefined;
+    const folder = await ensureFolder(config.modelsFolder, modelId, model.files, origin);
+    const key = verifyingKeyFromJson(JSON.parse(await readFile(join(folder, 'vk.json'), 'utf8')));
+    const { identity } = model.description;
+    await registerModel(
+      signer,
+      facts,
+      { ...identity, setupClass: SETUP_CLASS[identity.setupClass] },
+      verifyingKeyBytes(key),
+    );
+    await markInstall(pool, installId, 'ready', modelId);
   };
 
   const settleOne = async (id: string): Promise<void> => {

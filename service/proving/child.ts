@@ -31,13 +31,18 @@ interface Running {
 
 type KillReason = 'deadline' | 'memory' | 'recycle' | 'closing';
 
+/** One process with the tasks in it; a successor has its own. */
+interface Instance {
+  readonly process: ChildProcess;
+  readonly ready: Promise<void>;
+  readonly running: Map<number, Running>;
+  finishedCount: number;
+  reason: KillReason | null;
+}
+
 export class ProverChild {
-  private child: ChildProcess | null = null;
-  private starting: Promise<ChildProcess> | null = null;
-  private readonly running = new Map<number, Running>();
+  private current: Instance | null = null;
   private nextTask = 1;
-  private finishedCount = 0;
-  private reason: KillReason | null = null;
   private readonly memoryTimer: NodeJS.Timeout;
   residentBytes = 0;
   peakBytes = 0;
@@ -48,134 +53,126 @@ export class ProverChild {
     private readonly limits: ChildLimits,
     private readonly log: Logger,
   ) {
-    this.memoryTimer = setInterval(() => void this.watchMemory(), 500);
+    this.memoryTimer = setInterval(() => void this.watchMemory(), 250);
     this.memoryTimer.unref();
   }
 
   get inFlight(): number {
-    return this.running.size;
+    return this.current?.running.size ?? 0;
   }
 
   get pid(): number | undefined {
-    return this.child?.pid;
+    return this.current?.process.pid;
   }
 
   async run(
     task: ThreadTask,
     onStage: (stage: string, wallMs: number) => void = () => undefined,
   ): Promise<TaskEnd> {
-    const child = await this.start();
+    const instance = (this.current ??= this.start());
     const taskId = this.nextTask++;
-    return new Promise((done) => {
-      this.running.set(taskId, { done, onStage, timer: undefined });
-      child.send({ type: 'task', taskId, task } satisfies ToProcess, (error) => {
-        if (error)
-          this.finish(taskId, {
-            kind: 'died',
-            alone: false,
-            blamed: false,
-            detail: 'the prover process was gone',
-          });
-      });
+    const end = new Promise<TaskEnd>((done) => {
+      instance.running.set(taskId, { done, onStage, timer: undefined });
     });
+    await instance.ready;
+    instance.process.send({ type: 'task', taskId, task } satisfies ToProcess, (error) => {
+      // Its exit event ends the task; a message that could not be sent says nothing more.
+      if (error) this.log.debug({ reason: error.message }, 'prover process was gone');
+    });
+    return end;
   }
 
-  private start(): Promise<ChildProcess> {
-    if (this.child) return Promise.resolve(this.child);
-    this.starting ??= new Promise<ChildProcess>((done, fail) => {
-      const child = fork(
-        fileURLToPath(new URL('./process.js', import.meta.url)),
-        [this.threadModule, String(this.limits.threadCount)],
-        {
-          serialization: 'advanced',
-          stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-          // Prover code needs no secret of ours and no address of a database.
-          env: {
-            PATH: process.env['PATH'],
-            HOME: process.env['HOME'],
-            NODE_OPTIONS: '--max-old-space-size=4096',
-          },
-        },
-      );
-      this.reason = null;
-      this.finishedCount = 0;
-      child.on('message', (message: FromProcess) => {
-        if (message.type === 'ready') {
-          this.child = child;
-          this.starting = null;
-          done(child);
-        } else this.receive(message);
-      });
-      child.once('error', fail);
-      child.once('exit', (code, signal) => {
-        this.died(code, signal);
-        fail(new Error(`prover process ended with ${signal ?? code} before it was ready`));
-      });
-    }).catch((error: unknown) => {
-      this.starting = null;
-      throw error;
+  private start(): Instance {
+    const { threadCount } = this.limits;
+    const child = fork(
+      fileURLToPath(new URL('./process.js', import.meta.url)),
+      [this.threadModule, String(threadCount)],
+      {
+        serialization: 'advanced',
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        execArgv: ['--max-old-space-size=4096'],
+        // Prover code needs no secret of ours and no address of a database.
+        env: { PATH: process.env['PATH'], HOME: process.env['HOME'] },
+      },
+    );
+    let isReady: () => void = () => undefined;
+    const ready = new Promise<void>((done) => (isReady = done));
+    const instance: Instance = { process: child, ready, running: new Map(), finishedCount: 0, reason: null };
+    child.on('message', (message: FromProcess) => {
+      if (message.type === 'ready') isReady();
+      else this.receive(instance, message);
     });
-    return this.starting;
+    child.once('error', (error) =>
+      this.log.error({ reason: error.message }, 'prover process could not start'),
+    );
+    child.once('exit', (code, signal) => {
+      // Tasks that wait for a process that never came up end like those inside it.
+      isReady();
+      this.died(instance, code, signal);
+    });
+    return instance;
   }
 
-  private receive(message: Exclude<FromProcess, { type: 'ready' }>): void {
-    const task = this.running.get(message.taskId);
+  private receive(instance: Instance, message: Exclude<FromProcess, { type: 'ready' }>): void {
+    const { taskId } = message;
+    const task = instance.running.get(taskId);
     if (!task) return;
     if (message.type === 'started')
-      task.timer = setTimeout(() => this.expire(message.taskId), this.limits.deadlineMs);
+      task.timer = setTimeout(() => this.expire(instance, taskId), this.limits.deadlineMs);
     else if (message.type === 'stage') task.onStage(message.stage, message.wallMs);
     else if (message.type === 'lost')
-      this.finish(message.taskId, { kind: 'died', alone: true, blamed: true, detail: message.detail });
-    else this.finish(message.taskId, message.result);
+      this.finish(instance, taskId, { kind: 'died', alone: true, blamed: true, detail: message.detail });
+    else this.finish(instance, taskId, message.result);
   }
 
-  private finish(taskId: number, end: TaskEnd): void {
-    const task = this.running.get(taskId);
+  private finish(instance: Instance, taskId: number, end: TaskEnd): void {
+    const task = instance.running.get(taskId);
     if (!task) return;
     clearTimeout(task.timer);
-    this.running.delete(taskId);
+    instance.running.delete(taskId);
     task.done(end);
-    if (++this.finishedCount >= this.limits.recycleAfter && this.running.size === 0) this.kill('recycle');
+    if (++instance.finishedCount >= this.limits.recycleAfter && instance.running.size === 0)
+      this.kill(instance, 'recycle');
   }
 
-  private expire(taskId: number): void {
-    this.finish(taskId, { kind: 'timeout' });
-    this.kill('deadline');
+  private expire(instance: Instance, taskId: number): void {
+    this.finish(instance, taskId, { kind: 'timeout' });
+    this.kill(instance, 'deadline');
   }
 
-  private kill(reason: KillReason): void {
-    this.reason ??= reason;
-    this.log.info({ reason, pid: this.child?.pid }, 'prover process killed');
-    this.child?.kill('SIGKILL');
-    this.child = null;
+  private kill(instance: Instance, reason: KillReason): void {
+    instance.reason ??= reason;
+    this.log.info({ reason, pid: instance.process.pid }, 'prover process killed');
+    instance.process.kill('SIGKILL');
+    if (this.current === instance) this.current = null;
   }
 
   /** From outside: another process's kill -9, or the kernel's; by its own doing: a fault, an exit, our memory limit. */
-  private died(code: number | null, signal: NodeJS.Signals | null): void {
-    this.child = null;
-    this.starting = null;
-    const alone = this.running.size === 1;
-    const blamed =
-      this.reason === 'memory' ||
-      (this.reason === null && signal !== 'SIGKILL' && signal !== 'SIGTERM' && signal !== 'SIGINT');
-    const detail = this.reason === 'memory' ? 'memory limit' : `${signal ?? `exit ${code}`}`;
-    if (this.running.size > 0) this.log.warn({ detail, inFlight: this.running.size }, 'prover process died');
-    for (const taskId of [...this.running.keys()])
-      this.finish(taskId, { kind: 'died', alone, blamed, detail });
+  private died(instance: Instance, code: number | null, signal: NodeJS.Signals | null): void {
+    if (this.current === instance) this.current = null;
+    const { running, reason } = instance;
+    const alone = running.size === 1;
+    const fromOutside = signal === 'SIGKILL' || signal === 'SIGTERM' || signal === 'SIGINT';
+    const blamed = reason === 'memory' || (reason === null && !fromOutside);
+    const detail = reason === 'memory' ? 'memory limit' : (signal ?? `exit ${code}`);
+    if (running.size > 0) this.log.warn({ detail, inFlight: running.size }, 'prover process died');
+    for (const taskId of [...running.keys()])
+      this.finish(instance, taskId, { kind: 'died', alone, blamed, detail });
   }
 
   private async watchMemory(): Promise<void> {
-    const pid = this.child?.pid;
-    if (!pid) return;
+    const instance = this.current;
+    const pid = instance?.process.pid;
+    if (!instance || !pid) return;
     const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
     this.residentBytes = 1024 * Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0);
     this.peakBytes = Math.max(this.peakBytes, this.residentBytes);
-    if (this.residentBytes > this.limits.memoryBytes) this.kill('memory');
+    if (this.residentBytes > this.limits.memoryBytes) this.kill(instance, 'memory');
   }
 
   close(): void {
     this.closed = true;
     clearInterval(this.memoryTimer);
-    this.kill('closing');
+    if (this.current) this.kill(this.current, 'closing');
   }
 }

@@ -1,10 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import type { ReceiptContent } from '../receipt.js';
-
-const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
+import { version } from '../version.js';
 
 /** What the receipt says of the machine: its class, never its identity. */
 export function runtimeFacts(engine: 'native' | 'snarkjs'): ReceiptContent['runtime'] {

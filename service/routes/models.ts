@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { ApiParts } from '../api-parts.js';
+import { samplesOf } from '../bundled-models.js';
 import { Problem } from '../errors.js';
 import { unitsOf } from '../inferences.js';
 import { folderOf } from '../model-folder.js';
@@ -55,6 +56,7 @@ export function modelRoutes({ pool, models, config }: ApiParts): Operation[] {
             notes: d.notes,
             files: row.files,
             ...(vk ? { verifyingKey: JSON.parse(vk) as object } : {}),
+            samples: await samplesOf(d.identity.modelHash),
           },
         };
       },

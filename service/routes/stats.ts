@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { ApiParts } from '../api-parts.js';
 import { operation, type Operation } from '../operation.js';
-import { queueStatus } from '../store/status.js';
-import { throughput } from '../store/throughput.js';
+import { listHosts } from '../store/hosts.js';
+import { minutes, queueStatus } from '../store/status.js';
 
 const stats = z
   .object({
@@ -16,22 +16,39 @@ const stats = z
         settled: z.number().int(),
       }),
     ),
-    provers: z.array(z.string()).meta({ description: 'Engine of each prover host that is alive.' }),
-    rssBytes: z.number().int().meta({ description: 'Resident memory of the API process.' }),
+    engine: z.string().nullable(),
+    rssBytes: z.number().int(),
+    chain: z
+      .object({
+        chainId: z.number().int(),
+        settlement: z.string(),
+        registry: z.string(),
+        verifier: z.string(),
+        operator: z.string(),
+      })
+      .nullable(),
+    hosts: z.array(z.object({ kind: z.string(), state: z.string(), engine: z.string().nullable() })),
   })
   .meta({ id: 'Stats' });
 
-export function statsRoutes({ pool, config }: ApiParts): Operation[] {
+export function statsRoutes({ pool, config, inference }: ApiParts): Operation[] {
   return [
     operation({
       id: 'getStats',
       method: 'get',
       path: '/v1/stats',
-      summary: 'Queue now, throughput of the last hour: counts only, of all tenants together',
+      summary: 'Queue, throughput of the last hour, hosts, chain',
       scope: 'read',
-      replies: { 200: { description: 'Counts', schema: stats } },
+      replies: { 200: { description: 'As of now', schema: stats } },
       handle: async () => {
-        const [status, minutes] = await Promise.all([queueStatus(pool, config.leaseMs), throughput(pool)]);
+        const [status, perMinute, hosts, chain] = await Promise.all([
+          queueStatus(pool, config.leaseMs),
+          minutes(pool),
+          listHosts(pool, config.leaseMs),
+          inference.statements.chainFacts(),
+        ]);
+        const engineOf = (detail: Record<string, unknown>): string | null =>
+          typeof detail['engine'] === 'string' ? detail['engine'] : null;
         return {
           status: 200,
           body: {
@@ -41,12 +58,39 @@ export function statsRoutes({ pool, config }: ApiParts): Operation[] {
               proving: status.depths.proving,
               oldestMs: Math.round(status.oldestSeconds * 1000),
             },
-            minutes,
-            provers: status.hosts.filter(({ kind }) => kind === 'prover').map(({ engine }) => engine),
-            rssBytes: process.memoryUsage.rss(),
+            minutes: perMinute,
+            engine: hosts.map(({ detail }) => engineOf(detail)).find((engine) => engine !== null) ?? null,
+            rssBytes:
+              process.memoryUsage.rss() +
+              hosts.reduce((sum, { detail }) => sum + Number(detail['residentBytes'] ?? 0), 0),
+            chain: chain && {
+              chainId: chain.chainId,
+              settlement: chain.settlement,
+              registry: chain.registry,
+              verifier: chain.verifier,
+              operator: chain.operator,
+            },
+            hosts: hosts.map(({ kind, state, detail }) => ({ kind, state, engine: engineOf(detail) })),
           },
         };
       },
+    }),
+    operation({
+      id: 'listCeremonies',
+      method: 'get',
+      path: '/v1/ceremonies',
+      summary: 'Setup ceremonies and their transcripts',
+      scope: 'read',
+      replies: {
+        200: {
+          description: 'Newest first',
+          schema: z.object({
+            data: z.array(z.record(z.string(), z.unknown())),
+            nextCursor: z.string().nullable(),
+          }),
+        },
+      },
+      handle: async () => ({ status: 200, body: { data: [], nextCursor: null } }),
     }),
   ];
 }

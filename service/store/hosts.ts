@@ -68,7 +68,14 @@ export async function listHosts(pool: Pool, leaseMs: number): Promise<HostRow[]>
  * The safety net under the queue: open inferences without a job get one, and private inputs past their time go. Both
  * are no-ops in the ordinary course.
  */
-export async function repairQueue(pool: Pool): Promise<{ requeued: number }> {
+export async function repairQueue(pool: Pool, leaseMs: number): Promise<{ requeued: number }> {
+  // A lock whose worker no live host claims is of a process that died before it could say so.
+  await pool.query(
+    `select graphile_worker.force_unlock_workers(array(
+       select distinct locked_by from graphile_worker._private_jobs
+       where locked_at < now() - $1 * interval '1 millisecond' and locked_by not in (select unnest(worker_ids) from hosts)))`,
+    [leaseMs],
+  );
   const { rows } = await pool.query<{ requeued: number }>(
     `with lost as (
        select i.id, i.ticket from inferences i

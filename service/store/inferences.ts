@@ -306,13 +306,11 @@ export async function notify(client: Queryable, id: string, event: string, data:
 
 async function queueWebhooks(client: Queryable, id: string, event: string): Promise<void> {
   await client.query(
-    `with hooks as (
-       select i.tenant_id, i.id, w.url, w.secret from inferences i join webhooks w on w.tenant_id = i.tenant_id and w.removed_at is null
-         where i.id = $1
-     ), made as (
-       insert into webhook_deliveries (id, tenant_id, inference_id, url, secret, event, body)
-       select 'whd_' || encode(sha256(convert_to(id || url || $2, 'UTF8')), 'hex'), tenant_id, id, url, secret, $2, ''
-       from hooks on conflict do nothing returning id
+    `with made as (
+       insert into webhook_deliveries (id, tenant_id, webhook_id, inference_id, event)
+       select 'whd_' || encode(sha256(convert_to(i.id || w.id || $2, 'UTF8')), 'hex'), i.tenant_id, w.id, i.id, $2
+       from inferences i join webhooks w on w.tenant_id = i.tenant_id and w.removed_at is null where i.id = $1
+       on conflict do nothing returning id
      )
      select graphile_worker.add_job('webhook', json_build_object('id', id), max_attempts := 12, job_key := 'webhook:' || id) from made`,
     [id, event],

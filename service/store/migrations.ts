@@ -126,22 +126,22 @@ const steps: readonly string[] = [
     tenant_id text not null references tenants,
     url text not null,
     secret text not null,
+    old_secret text,
+    old_until timestamptz,
     created_at timestamptz not null default now(),
     removed_at timestamptz
   );
   create table webhook_deliveries (
     id text primary key,
     tenant_id text not null references tenants,
+    webhook_id text not null references webhooks,
     inference_id text not null references inferences,
-    url text not null,
-    secret text not null,
     event text not null,
-    body text not null,
     attempt_count integer not null default 0,
     delivered_at timestamptz,
     last_error text,
     created_at timestamptz not null default now(),
-    unique (inference_id, url, event)
+    unique (webhook_id, inference_id, event)
   );
 
   create table hosts (

@@ -58,7 +58,7 @@ export async function startTestService({
   const config = readConfig({
     VERINFER_DATA: folder,
     VERINFER_PORT: '0',
-    VERINFER_LOG: 'silent',
+    VERINFER_LOG: process.env['VERINFER_TEST_LOG'] ?? 'silent',
     VERINFER_PROVERS: '2',
     ...environment,
   });

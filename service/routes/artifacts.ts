@@ -1,0 +1,46 @@
+/** Model files by their SHA-256, for hosts that lack them. The reader checks the hash, not us. */
+import { createReadStream } from 'node:fs';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { z } from 'zod';
+import type { ApiParts } from '../api-parts.js';
+import { Problem } from '../errors.js';
+import { folderOf } from '../model-folder.js';
+import { operation, type Operation } from '../operation.js';
+import { findArtifact } from '../store/models.js';
+
+export function artifactRoutes({ pool, config }: ApiParts): Operation[] {
+  return [
+    operation({
+      id: 'getArtifact',
+      method: 'get',
+      path: '/v1/artifacts/{sha256}',
+      summary: 'A file of a model, by its SHA-256',
+      scope: 'read',
+      params: z.strictObject({
+        sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits'),
+      }),
+      problems: ['not-found'],
+      replies: { 200: { description: 'The bytes', type: 'application/octet-stream' } },
+      handle: async ({ params: { sha256 }, caller, response }) => {
+        const found = await findArtifact(
+          pool,
+          caller.scopes.includes('admin') ? '*' : caller.tenantId,
+          sha256,
+        );
+        if (!found) throw new Problem('not-found', 'no such artifact');
+        const stream = createReadStream(join(folderOf(config.modelsFolder, found.modelId), found.name));
+        await new Promise<void>((done, fail) => {
+          stream.once('open', () => done());
+          stream.once('error', () => fail(new Problem('not-found', 'not on this host')));
+        });
+        response.writeHead(200, {
+          'Content-Type': 'application/octet-stream',
+          'Content-Length': String(found.sizeBytes),
+        });
+        await pipeline(stream, response).catch(() => undefined);
+        return null;
+      },
+    }),
+  ];
+}

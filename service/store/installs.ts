@@ -1,0 +1,90 @@
+import type { Pool } from 'pg';
+import { transaction } from './pool.js';
+
+export type InstallState = 'queued' | 'compiling' | 'setting-up' | 'registering' | 'ready' | 'failed';
+
+export interface InstallOptionsRecord {
+  readonly inputMode: 'committed' | 'public';
+  readonly outputMode: 'packed' | 'commitment';
+}
+
+export interface InstallRow {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly name: string;
+  readonly state: InstallState;
+  readonly modelHash: string;
+  readonly sizeBytes: number;
+  readonly options: InstallOptionsRecord;
+  readonly modelId: string | null;
+  readonly error: { readonly detail: string; readonly issues: readonly object[] } | null;
+  readonly createdAt: Date;
+}
+
+const columns = `id, tenant_id as "tenantId", name, state, model_hash as "modelHash", size_bytes as "sizeBytes", options,
+  model_id as "modelId", error, created_at as "createdAt"`;
+
+/** Row and job in one transaction. */
+export async function addInstall(
+  pool: Pool,
+  install: Pick<InstallRow, 'id' | 'tenantId' | 'name' | 'modelHash' | 'sizeBytes' | 'options'>,
+): Promise<InstallRow> {
+  return transaction(pool, async (client) => {
+    const { rows } = await client.query<InstallRow>(
+      `insert into model_installs (id, tenant_id, name, state, model_hash, size_bytes, options) values ($1, $2, $3, 'queued', $4, $5, $6) returning ${columns}`,
+      [
+        install.id,
+        install.tenantId,
+        install.name,
+        install.modelHash,
+        install.sizeBytes,
+        JSON.stringify(install.options),
+      ],
+    );
+    await client.query(
+      `select graphile_worker.add_job('install', json_build_object('id', $1::text), queue_name := 'install', max_attempts := 3, job_key := 'install:' || $1)`,
+      [install.id],
+    );
+    return rows[0]!;
+  });
+}
+
+export async function readInstall(
+  pool: Pool,
+  id: string,
+  tenantId: string | null,
+): Promise<InstallRow | null> {
+  const { rows } = await pool.query<InstallRow>(
+    `select ${columns} from model_installs where id = $1 and ($2::text is null or tenant_id = $2)`,
+    [id, tenantId],
+  );
+  return rows[0] ?? null;
+}
+
+export async function openInstalls(pool: Pool, tenantId: string): Promise<number> {
+  const { rows } = await pool.query<{ n: number }>(
+    `select count(*)::int as n from model_installs where tenant_id = $1 and state not in ('ready', 'failed')`,
+    [tenantId],
+  );
+  return rows[0]!.n;
+}
+
+export async function markInstall(
+  pool: Pool,
+  id: string,
+  state: InstallState,
+  modelId: string | null = null,
+  error: InstallRow['error'] = null,
+): Promise<void> {
+  await pool.query(
+    `update model_installs set state = $2, model_id = coalesce($3, model_id), error = $4, updated_at = now() where id = $1 and state not in ('ready', 'failed')`,
+    [id, state, modelId, error && JSON.stringify(error)],
+  );
+}
+
+export async function queueRegistration(pool: Pool, installId: string, modelId: string): Promise<void> {
+  await pool.query(
+    `select graphile_worker.add_job('register', json_build_object('installId', $1::text, 'modelId', $2::text), queue_name := 'settle', max_attempts := 100, job_key := 'register:' || $2)`,
+    [installId, modelId],
+  );
+}
