@@ -88,3 +88,7 @@ bench-coverage: build ## public models that compile bit for bit; FOLDER=… for 
 .PHONY: bench-prover
 bench-prover: build ## native prover against snarkjs: bit-heavy circuits to 2^20 rows, and the LeNet
 	@node dist/test/bench/prover.js
+
+.PHONY: bench-ceremony
+bench-ceremony: build ## cheating contributions against two verifiers, a ceremony and its re-verification; ends with one line of JSON
+	@node dist/test/bench/ceremony.js

@@ -253,6 +253,7 @@ function readSections(view: DataView, magic: string, version: number): Map<numbe
     sections.set(type, { at, size });
     at += size;
   }
+  expect(at === view.byteLength, 'size', `${at} bytes, the end of the last section`, view.byteLength);
   return sections;
 }
 
