@@ -49,8 +49,10 @@ export class Queue {
   }
 
   async join({ name, publicKey }: { name: string; publicKey: string }): Promise<Participant> {
-    const isWellFormed = participantName.safeParse(name).success && participantKey.safeParse(publicKey).success;
-    if (!isWellFormed) throw new CeremonyRefused('queue', 'participant', 'a printable name and an Ed25519 key', 'another');
+    const isWellFormed =
+      participantName.safeParse(name).success && participantKey.safeParse(publicKey).success;
+    if (!isWellFormed)
+      throw new CeremonyRefused('queue', 'participant', 'a printable name and an Ed25519 key', 'another');
     const { waiting, penalties } = this.state;
     const until = penalties[publicKey]?.until ?? 0;
     if (until > this.now())
