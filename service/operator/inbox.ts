@@ -27,7 +27,8 @@ export async function startInbox(
 ): Promise<Inbox> {
   const server: Server = createServer((request, response) => {
     const reply = (status: number, body: unknown): void => {
-      response.writeHead(status, { 'content-type': 'application/json' });
+      // A body may be left unread: the connection is of no further use.
+      response.writeHead(status, { 'content-type': 'application/json', connection: 'close' });
       response.end(JSON.stringify(body));
     };
     if (request.method !== 'POST' || request.url !== '/openings')

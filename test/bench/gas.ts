@@ -18,6 +18,9 @@ const names: Record<keyof GasFigures, string> = {
   batch64: 'settleBatch of 64, all in, a proof',
   invalid: 'invalid proof, the most at any gas limit',
   register: 'registerModel, 3 signals',
+  request: 'market: request, all in',
+  lock: 'market: lock, all in',
+  fulfil: 'market: fulfil a locked request, all in',
 };
 
 const figures = await measureGas();

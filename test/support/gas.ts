@@ -5,6 +5,8 @@ import { registerModel, words } from '../../service/chain/registry.js';
 import { encodeSettle, encodeSettleBatch, type SettlementCall } from '../../service/chain/settlement.js';
 import { encodeProof } from '../../prover/codec.js';
 import { q, r } from '../../prover/curve.js';
+import { encodeFulfil, encodeMove } from '../../service/chain/market.js';
+import { marketStatement } from './market.js';
 import {
   farDeadline,
   provenCall,
@@ -28,6 +30,10 @@ export interface GasFigures {
   /** The most that an invalid proof costs, all in, over kinds of badness and gas limits. */
   readonly invalid: number;
   readonly register: number;
+  /** Of the market, all in; fulfil is the first payment that its payee gets. */
+  readonly request: number;
+  readonly lock: number;
+  readonly fulfil: number;
 }
 
 /** 21 000, 16 a non-zero byte, 4 a zero byte. */
@@ -59,6 +65,7 @@ export async function measureGas(): Promise<GasFigures> {
       batch64: await batch(64),
       invalid: await invalidGas(chain, settlements.next().value),
       register: Number(gasUsed),
+      ...(await marketGas(chain, model)),
     };
   } finally {
     await chain.stop();
@@ -79,6 +86,27 @@ function* statements(chain: Chain, model: TestModel): Generator<SettlementCall, 
 async function gasOf(chain: Chain, data: string, gasLimit = 12_000_000): Promise<number> {
   const sent = await chain.accounts[4].sendTransaction({ to: chain.deployment.settlement, data, gasLimit });
   return Number((await sent.wait())!.gasUsed);
+}
+
+async function marketGas(
+  chain: Chain,
+  model: TestModel,
+): Promise<Pick<GasFigures, 'request' | 'lock' | 'fulfil'>> {
+  const { deployment, provider, accounts } = chain;
+  const send = async (from: number, data: string, value = 0n): Promise<number> => {
+    const sent = await accounts[from].sendTransaction({
+      to: deployment.market,
+      data,
+      value,
+      gasLimit: 2_000_000,
+    });
+    return Number((await sent.wait())!.gasUsed);
+  };
+  const { terms, fulfilment } = await marketStatement(chain, model, { nonce: 1n });
+  const request = await send(3, encodeMove('request', terms), terms.feeWei);
+  const lock = await send(1, encodeMove('lock', terms), terms.lockCollateralWei);
+  await provider.send('anvil_mine', ['0x1']);
+  return { request, lock, fulfil: await send(5, encodeFulfil(fulfilment)) };
 }
 
 async function verifyGas(chain: Chain, model: TestModel): Promise<number> {

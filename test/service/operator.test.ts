@@ -1,0 +1,219 @@
+/** Inputs that do not reach the operator, or reach it altered; prices; and an operator that forgets everything. */
+import test from 'ava';
+import { JsonRpcProvider, Wallet } from 'ethers';
+import pino from 'pino';
+import { encodeMove, inputDigestOf, readRequest, type MarketTerms } from '../../service/chain/market.js';
+import { marketAbi } from '../../service/chain/market.js';
+import { startInbox } from '../../service/operator/inbox.js';
+import type { MarketProver } from '../../service/operator/market-prover.js';
+import {
+  isSignedBy,
+  receiveOpening,
+  type Opening,
+  type OpeningStore,
+} from '../../service/operator/openings.js';
+import { Operator } from '../../service/operator/operator.js';
+import { quote, type Tariff } from '../../service/operator/pricing.js';
+import { chainView } from '../../service/signer/quorum.js';
+import { endpoint } from '../../service/signer/rpc.js';
+import { Signer } from '../../service/signer/signer.js';
+import { encodeProof } from '../../prover/codec.js';
+import { contextOf, registered, startChain, type Chain, type TestModel } from '../support/chain.js';
+import { marketInput, marketStatement } from '../support/market.js';
+import { memoryLedger, type MemoryLedger } from '../support/memory-ledger.js';
+
+let chain: Chain;
+let model: TestModel;
+test.before(async () => {
+  chain = await startChain();
+  model = await registered(chain, 3, 'operator');
+});
+test.after.always(() => chain?.stop());
+
+const opening: Opening = { inputs: { x: [1, 2, 3] }, salt: '0x01' };
+const tariff: Tariff = { weiPerRow: 10n ** 9n, marginPercent: 10n, maxCollateralWei: 10n ** 18n };
+
+/** Knows one input: it opens to marketInput; every other one opens to something else. */
+const prover = (rows = 10n ** 6n): MarketProver => ({
+  rowCount: async (modelId) => (modelId === model.modelId ? Number(rows) : null),
+  open: async (_, { salt }) => [salt === opening.salt ? marketInput : 5n],
+  prove: async (_, fields) => {
+    const context = contextOf({
+      ...fields,
+      vkHash: model.identity.vkHash,
+      chainId: Number(fields.chainId),
+    });
+    const signals = [marketInput, 9n << 160n];
+    return { signals, proof: encodeProof(model.prove([context, ...signals])) };
+  },
+  close: async () => undefined,
+});
+
+function memoryOpenings(): OpeningStore & { readonly kept: Map<string, Opening | null> } {
+  const kept = new Map<string, Opening | null>();
+  return {
+    kept,
+    record: async (id, verdict, _, given) => {
+      if (kept.get(id)) return;
+      kept.set(id, verdict === 'acknowledged' ? given : null);
+    },
+    read: async (id) => kept.get(id) ?? null,
+    erase: async (id) => void kept.set(id, null),
+  };
+}
+
+function operator(ledger: MemoryLedger, openings: OpeningStore): { operator: Operator; wallet: Wallet } {
+  const wallet = new Wallet(chain.anvil.privateKeys[1]);
+  const { deployment, anvil } = chain;
+  const selectors = ['lock', 'fulfil', 'fulfilBatch', 'withdraw'].map(
+    (name) => marketAbi().getFunction(name)!.selector,
+  );
+  const signer = new Signer({
+    wallet,
+    chain: chainView(anvil.chainId, [endpoint(anvil.rpcUrl)]),
+    ledger,
+    finalityDepth: 2,
+    policy: {
+      chainId: anvil.chainId,
+      calls: { [deployment.market]: selectors },
+      maxValueWei: 10n ** 18n,
+      maxValuePerHourWei: 10n ** 20n,
+      maxPerHour: 1000,
+      maxFeePerGasWei: 10n ** 12n,
+      maxGas: 12_000_000n,
+    },
+  });
+  const made = new Operator({
+    provider: chain.provider as JsonRpcProvider,
+    deployment,
+    signer,
+    ledger,
+    openings,
+    prover: prover(),
+    tariff,
+    payee: wallet.address,
+    withdrawAboveWei: 10n ** 30n,
+    finalityDepth: 2,
+    log: pino({ level: 'silent' }),
+  });
+  return { operator: made, wallet };
+}
+
+let nonce = 100n;
+async function asked(change: Partial<MarketTerms> = {}): Promise<{ requestId: string; terms: MarketTerms }> {
+  const made = await marketStatement(chain, model, { nonce: nonce++, ...change });
+  const { market: to } = chain.deployment;
+  const sent = await chain.accounts[3].sendTransaction({
+    to,
+    data: encodeMove('request', made.terms),
+    value: made.terms.feeWei,
+  });
+  await sent.wait();
+  return made;
+}
+
+async function rounds(made: Operator, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    await made.tick();
+    await chain.provider.send('anvil_mine', ['0x1']);
+  }
+}
+
+const statusOf = async (requestId: string): Promise<string> =>
+  (await readRequest(chain.provider, chain.deployment, requestId)).status;
+
+test.serial('M09 an operator locks and proves what it holds an opening of, and nothing else', async (t) => {
+  const [ledger, openings] = [memoryLedger(), memoryOpenings()];
+  const { operator: made, wallet } = operator(ledger, openings);
+  const withheld = await asked();
+  const altered = await asked();
+  const good = await asked();
+  await rounds(made, 1);
+  const take = (requestId: string, given: Opening) =>
+    receiveOpening(openings, wallet, prover().open, requestId, made.request(requestId)!.terms, given);
+
+  const refusal = await take(altered.requestId, { ...opening, salt: '0x02' });
+  t.is(refusal.verdict, 'refused');
+  t.regex(refusal.reason, /input digest must be 0x/);
+  t.true(isSignedBy(refusal, wallet.address));
+  t.false(isSignedBy({ ...refusal, verdict: 'acknowledged' }, wallet.address));
+  const receipt = await take(good.requestId, opening);
+  t.is(receipt.verdict, 'acknowledged');
+  t.true(isSignedBy(receipt, wallet.address));
+
+  await rounds(made, 6);
+  t.is(await statusOf(good.requestId), 'fulfilled');
+  t.is(await statusOf(withheld.requestId), 'open', 'never locked: there is nothing to slash');
+  t.is(await statusOf(altered.requestId), 'open');
+  t.true([...ledger.entries.keys()].some((id) => id === `lock:${good.requestId}`));
+  t.false(
+    [...ledger.entries.keys()].some(
+      (id) => id.includes(withheld.requestId) || id.includes(altered.requestId),
+    ),
+  );
+  t.is(await openings.read(good.requestId), null, 'the private input is erased');
+});
+
+test.serial('an operator that lost its memory takes up where the chain and its ledger stand', async (t) => {
+  const [ledger, openings] = [memoryLedger(), memoryOpenings()];
+  const { requestId, terms } = await asked();
+  const first = operator(ledger, openings);
+  await rounds(first.operator, 1);
+  await receiveOpening(openings, first.wallet, prover().open, requestId, terms, opening);
+  for (let i = 0; i < 12 && (await statusOf(requestId)) !== 'fulfilled'; i++) {
+    await rounds(operator(ledger, openings).operator, 1);
+  }
+  t.is(await statusOf(requestId), 'fulfilled');
+  const entries = [...ledger.entries.values()].filter(({ id }) => id.includes(requestId));
+  t.deepEqual(entries.map(({ id }) => id.split(':')[0]).sort(), ['fulfil', 'lock']);
+});
+
+test.serial('two requests that are ready together are fulfilled in one batch', async (t) => {
+  const [ledger, openings] = [memoryLedger(), memoryOpenings()];
+  const requests = [
+    await asked({ lockSeconds: 0, lockCollateralWei: 0n }),
+    await asked({ lockSeconds: 0, lockCollateralWei: 0n }),
+  ];
+  for (const { requestId } of requests) openings.kept.set(requestId, opening);
+  await rounds(operator(ledger, openings).operator, 3);
+  for (const { requestId } of requests) t.is(await statusOf(requestId), 'fulfilled');
+  t.is([...ledger.entries.keys()].filter((id) => id.startsWith('fulfil-batch:')).length, 1);
+});
+
+test('a price: refused below cost, raced where proving is cheap, locked where a lost race would hurt', async (t) => {
+  const { terms } = await marketStatement(chain, model, { nonce: 7n });
+  const gasPrice = 10n ** 9n;
+  t.is(quote({ ...terms, feeWei: 1n }, 1000, gasPrice, tariff).offer, 'refuse');
+  t.is(quote(terms, 1000, gasPrice, tariff).offer, 'race');
+  t.is(quote(terms, 10 ** 6, gasPrice, tariff).offer, 'lock');
+  t.is(quote({ ...terms, lockSeconds: 0 }, 10 ** 6, gasPrice, tariff).offer, 'race');
+  t.is(quote(terms, 10 ** 6, gasPrice, { ...tariff, maxCollateralWei: 0n }).offer, 'race');
+  t.is(quote(terms, 10 ** 9, gasPrice, tariff).offer, 'refuse');
+});
+
+test('the inbox refuses what is not an opening, and never ends', async (t) => {
+  const inbox = await startInbox('127.0.0.1', 0, async () => null);
+  try {
+    const send = async (body: string, path = '/openings'): Promise<number> =>
+      (await fetch(`${inbox.url}${path}`, { method: 'POST', body })).status;
+    const requestId = `0x${'ab'.repeat(32)}`;
+    t.is(await send(JSON.stringify({ requestId, opening })), 404);
+    for (const bad of [
+      '',
+      '{',
+      '[]',
+      'null',
+      '{"requestId":1}',
+      JSON.stringify({ requestId, opening, more: 1 }),
+    ]) {
+      t.is(await send(bad), 400, bad);
+    }
+    t.is(await send(JSON.stringify({ requestId, opening: { ...opening, inputs: { x: [1.5] } } })), 400);
+    t.is(await send('x'.repeat(5 << 20)).catch(() => 400), 400);
+    t.is(await send('{}', '/other'), 404);
+    t.is(await send(JSON.stringify({ requestId, opening })), 404);
+    t.is(inputDigestOf([1n]).length, 66);
+  } finally {
+    await inbox.stop();
+  }
+});
