@@ -12,7 +12,7 @@ import { verify } from '../../prover/verify.js';
 import { verifyCeremony } from '../ceremony/verify.js';
 import type { Ledger } from '../verifier/ledger.js';
 import { manifestDigest } from '../verifier/receipt.js';
-import type { Receipt } from '../verifier/schema.js';
+import type { Opening, Receipt } from '../verifier/schema.js';
 import { firstDivergence, traceReference, traceRuntime } from './replay.js';
 import type { AuditSubject } from './subject.js';
 
@@ -77,6 +77,7 @@ export function checkCircuit(
 export async function checkRun(
   ledger: Ledger,
   receipt: Receipt | undefined,
+  opening: Opening | null | undefined,
   built: Built | undefined,
 ): Promise<void> {
   const claims = {
@@ -86,15 +87,13 @@ export async function checkRun(
   const why =
     built === undefined
       ? 'the model was not compiled'
-      : receipt?.opening
-        ? ''
-        : "needs the input: the client's copy of a receipt";
-  if (built === undefined || !receipt?.opening) {
+      : "needs the input: the client's copy of a receipt, or --opening";
+  if (built === undefined || !receipt || !opening) {
     for (const [id, claim] of Object.entries(claims)) ledger.unknown(id, claim, why);
     return;
   }
   const { imported, compiled } = built;
-  const inputs = new Map(receipt.opening.inputs.map(({ name, values }) => [name, Int32Array.from(values)]));
+  const inputs = new Map(opening.inputs.map(({ name, values }) => [name, Int32Array.from(values)]));
   const sameOutputs = (outputs: ReadonlyMap<string, ArrayLike<number | bigint>>): string | undefined => {
     for (const { name, values } of receipt.outputs) {
       const got = outputs.get(name);

@@ -6,6 +6,7 @@ import { elementQuantization, quantizeValue } from '../../circuits/boundary.js';
 import type { Manifest } from '../../circuits/manifest.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { ChainReader } from '../verifier/chain.js';
+import { encodeReceipt } from '../verifier/receipt.js';
 import type { Opening, Receipt, Tensor } from '../verifier/schema.js';
 import { type Expectations, type Verdict, verifyReceipt } from '../verifier/verify-receipt.js';
 import { Http, type HttpOptions, pause } from './http.js';
@@ -61,8 +62,10 @@ export interface Inference {
 }
 
 export interface ProvenAnswer {
-  /** The canonical text: store this. */
+  /** The canonical text, for anyone. */
   readonly receipt: string;
+  /** The same with the opening in it: your own copy, for your records and for audits. */
+  readonly ownReceipt: string;
   /** What opens the input commitment: yours alone. */
   readonly opening: Opening;
   /** undefined with `verify: false`. */
@@ -160,13 +163,14 @@ export class Client {
     const text = await this.http.text({ method: 'GET', path, signal: options.signal });
     const receipt = JSON.parse(text) as Receipt;
     const opening = openingOf(receipt.manifest as unknown as Manifest, asked);
-    if (options.verify === false) return { receipt: text, opening, verdict: undefined };
+    const own = { receipt: text, ownReceipt: encodeReceipt({ ...receipt, opening }), opening };
+    if (options.verify === false) return { ...own, verdict: undefined };
     const verdict = await verifyReceipt(text, this.expectations(reply, asked, opening, options), {
       ...(this.options.chain?.reader && { chain: this.options.chain.reader }),
       ...(this.options.chain?.registry && { registry: this.options.chain.registry }),
     });
     if (!verdict.valid) throw new UnprovenAnswer(reply.id, failureOf(verdict), verdict);
-    return { receipt: text, opening, verdict };
+    return { ...own, verdict };
   }
 
   private expectations(

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ApiProblem, Client, MissingPin, UnprovenAnswer } from '../../service/client/index.js';
 import { encodeReceipt } from '../../service/receipt.js';
+import { verifyReceipt } from '../../service/verifier/index.js';
 import { type ProvenModel, proveModel, proveReceipt } from '../support/proven-model.js';
 import { random } from '../support/random.js';
 
@@ -46,7 +47,9 @@ test.serial('infer gives the answer and a proof that is verified here', async (t
   const states: string[] = [];
   const inference = await client.infer('digits', image, { onState: (state) => states.push(state) });
   t.is(inference.outputs[0].data.length, 10);
-  const { verdict, receipt, opening } = await inference.proof;
+  const { verdict, receipt, ownReceipt, opening } = await inference.proof;
+  const { requestId } = JSON.parse(receipt).statement;
+  t.true((await verifyReceipt(ownReceipt, { modelId: model.modelId, requestId })).valid);
   t.true(verdict?.valid && verdict.verifiedOffline);
   t.is(verdict?.checks.find(({ id }) => id === 'input')?.status, 'pass');
   t.is(opening.inputs[0].values.length, 64);
