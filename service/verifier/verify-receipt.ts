@@ -92,11 +92,14 @@ export async function verifyReceipt(
   checkIdentity(ledger, receipt, expectations);
   const signals = checkStatement(ledger, receipt, expectations);
   checkPayload(ledger, receipt, expectations);
-  const verifiedOffline = await checkProof(ledger, receipt, signals);
+  const holds = await checkProof(ledger, receipt, signals);
+  const nothingFailed = () => ledger.checks.every(({ status }) => status !== 'fail');
+  // Before the chain is asked: what it says must not colour what the mathematics says.
+  const verifiedOffline = holds && nothingFailed();
   const { settled, revocation } = await checkSettlement(ledger, receipt, options.chain, options.registry);
   return {
-    valid: ledger.checks.every(({ status }) => status !== 'fail'),
-    verifiedOffline: verifiedOffline && ledger.checks.every(({ status }) => status !== 'fail'),
+    valid: nothingFailed(),
+    verifiedOffline,
     settled,
     revocation,
     ...(signals && { statementDigest: statementDigest(receipt.statement.vkHash, signals) }),

@@ -27,6 +27,8 @@ export interface Staging {
   readonly outputMode?: 'packed' | 'commitment';
   readonly setupClass?: 'dev-single-party' | 'ceremony';
   readonly chain?: boolean;
+  /** Settlement contract of that chain; random when left out. */
+  readonly contract?: string;
   readonly settlement?: Receipt['settlement'];
 }
 
@@ -88,7 +90,7 @@ export async function stageReceipt(model: StagedModel, staging: Staging = {}): P
   const statement = {
     domainTag: staging.chain ? ('verinfer/settlement/v1' as const) : ('verinfer/offline/v1' as const),
     chainId: staging.chain ? '31337' : '0',
-    contract: hex(staging.chain ? draw.bytes(20) : new Uint8Array(20)),
+    contract: (staging.contract ?? hex(staging.chain ? draw.bytes(20) : new Uint8Array(20))).toLowerCase(),
     requestId: request ? requestIdOf({ ...request, modelId, deadline }) : hex(draw.bytes(32)),
     modelId,
     operator: operator.address.toLowerCase(),
