@@ -14,6 +14,7 @@ import { emitAffine, emitConv, emitLinear } from './linear.js';
 import { emitOperator, emitWiring } from './operators.js';
 import type { PlainGraph, PlainNode } from './plain.js';
 import { simplify } from './simplify.js';
+import { lowerTabular } from './tabular.js';
 import { ModelRefused } from '../errors.js';
 
 /** May follow the last integer, outside the proof: deterministic functions of it. */
@@ -33,10 +34,11 @@ export interface QuantizedGraph {
 
 /** @param calibration inputs like those the model will see; at least one. Throws ModelRefused. */
 export async function quantizeGraph(
-  graph: Graph,
+  given: Graph,
   calibration: readonly CalibrationInput[],
   options: QuantizeOptions,
 ): Promise<QuantizedGraph> {
+  const graph = lowerTabular(given);
   for (const { name, dtype } of graph.inputs)
     if (dtype !== 'float32')
       throw new ModelRefused({ where: `input "${name}"`, what: 'dtype', expected: 'float32', got: dtype });

@@ -178,3 +178,59 @@ test('an operator without an integer form is refused by name', async (t) => {
   );
   t.regex(error!.message, /Softmax/);
 });
+
+for (const [transform, rows] of [
+  ['NONE', 1],
+  ['LOGISTIC', 1],
+  ['LOGISTIC', 3],
+  ['SOFTMAX', 3],
+  ['NONE', 3],
+] as const)
+  test(`Scaler and LinearClassifier, ${rows} rows, ${transform}: labels are those of ONNX Runtime`, async (t) => {
+    const random = new SeededRandom(6);
+    const draw = (count: number): AttributeValue => ({
+      kind: 'floats',
+      value: Array.from({ length: count }, () => Math.fround(random.between(-1, 1))),
+    });
+    const classes = Math.max(2, rows);
+    const node = (
+      type: string,
+      inputs: string[],
+      outputs: string[],
+      attributes: Record<string, AttributeValue>,
+    ): GraphNode => ({
+      name: type,
+      domain: 'ai.onnx.ml',
+      type,
+      inputs,
+      outputs,
+      attributes: new Map(Object.entries(attributes)),
+    });
+    const graph: Graph = {
+      opsets: new Map([
+        ['', 13],
+        ['ai.onnx.ml', 1],
+      ]),
+      inputs: [{ name: 'x', dtype: 'float32', shape: [1, 4] }],
+      outputs: [
+        { name: 'label', dtype: 'int64', shape: [1] },
+        { name: 'probabilities', dtype: 'float32', shape: [1, classes] },
+      ],
+      constants: new Map(),
+      nodes: [
+        node('Scaler', ['x'], ['z'], { offset: draw(4), scale: { kind: 'floats', value: [1, 2, 0.5, 100] } }),
+        node('LinearClassifier', ['z'], ['label', 'probabilities'], {
+          coefficients: draw(4 * rows),
+          intercepts: draw(rows),
+          classlabels_ints: ints(...Array.from({ length: classes }, (_, i) => i)),
+          post_transform: { kind: 'string', value: transform },
+        }),
+      ],
+    };
+    const inputs = samples(random, [1, 4], 60, (i) => (i === 3 ? 0.02 : 1));
+    const float = loadGraph(encodeGraph(graph));
+    const quantized = await quantizeGraph(float, inputs, { bits: 8, method: 'mse', divisorMax: 511 });
+    const { agreement } = await evaluateQuantized(float, quantized, inputs, undefined);
+    t.true(agreement >= 0.95, `${agreement}`);
+    t.true(compile(importModel(encodeGraph(quantized.graph)).graph).r1cs.constraintCount > 0);
+  });
