@@ -17,16 +17,7 @@ import {
   type KeyContributions,
   readKeyContributions,
 } from './files/contribution.js';
-import {
-  encodeG1,
-  encodeG2,
-  g1Bytes,
-  q,
-  readG1,
-  readG2,
-  readLittleEndian,
-  writeLittleEndian,
-} from './files/points.js';
+import { encodeG1, encodeG2, g1Bytes, readG1, readG2 } from './files/points.js';
 import { type Ptau, readPtau } from './files/ptau.js';
 import { readZkey, writeZkeyFile, type Zkey, type ZkeyParts } from './files/zkey.js';
 import { type Group, type Kernels, pointBytes, scalarBytes, type SparseColumns } from './kernels.js';
@@ -35,6 +26,7 @@ import { checkBeacon, type CeremonyOptions, type Contributor } from './ptau.js';
 import { domainSizeFor } from './qap.js';
 import { beaconGenerator } from './seeded.js';
 import { selectKernels } from './select.js';
+import { subtractFromBytes } from './trailing-power.js';
 import { checkCircuit } from './setup.js';
 
 /** Writes the key before any contribution: unusable, since anyone can forge for it. Returns the circuit hash. */
@@ -204,7 +196,7 @@ const hashedAtOnce = 2 ** 14;
 
 /**
  * τ^(i+n) − τ^i as snarkjs hashes them: n − 1 points, rounded up to whole chunks of 2¹⁴ when there is more than one.
- * The point beyond the last power is then read from whatever bytes follow section 2, and so it is here.
+ * Then the last of them may lie beyond the last power (trailing-power.ts).
  */
 async function quotientPowers(ptau: Ptau, domainSize: number, kernels: Kernels): Promise<Uint8Array> {
   const count =
@@ -213,22 +205,24 @@ async function quotientPowers(ptau: Ptau, domainSize: number, kernels: Kernels):
       : Math.ceil((domainSize - 1) / hashedAtOnce) * hashedAtOnce;
   const { offset } = ptau.container.sections.get(2)!;
   const source: ByteSource = ptau.container.source;
-  const high = reducedCoordinates(source.read(offset + domainSize * g1Bytes, count * g1Bytes));
-  const low = await kernels.multiplyEach('g1', source.read(offset, count * g1Bytes), minusOne, one);
-  return kernels.add('g1', high, low);
+  const high = source.read(offset + domainSize * g1Bytes, count * g1Bytes);
+  const low = source.read(offset, count * g1Bytes);
+  const opposite = await kernels.multiplyEach('g1', low, minusOne, one);
+  const known =
+    (count + domainSize) * g1Bytes <= ptau.container.sections.get(2)!.size ? count : domainSize - 1;
+  const differences = await kernels.add(
+    'g1',
+    high.subarray(0, known * g1Bytes),
+    opposite.subarray(0, known * g1Bytes),
+  );
+  if (known === count) return differences;
+  const at = known * g1Bytes;
+  return Buffer.concat([differences, subtractFromBytes(high.subarray(at), low.subarray(at))]);
 }
 
 const minusOne = scalarBytes([
   21888242871839275222246405745257275088548364400416034343698204186575808495616n,
 ]);
-
-/** Only the bytes behind section 2 can be above q. */
-function reducedCoordinates(points: Uint8Array): Uint8Array {
-  for (let at = points.length - g1Bytes; at < points.length; at += 32) {
-    writeLittleEndian(points, at, readLittleEndian(points, at) % q);
-  }
-  return points;
-}
 
 function bigEndian32(value: number): Uint8Array {
   const bytes = new Uint8Array(4);

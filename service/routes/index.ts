@@ -2,6 +2,7 @@ import type { ApiParts } from '../api-parts.js';
 import type { Operation } from '../operation.js';
 import { artifactRoutes } from './artifacts.js';
 import { batchRoutes } from './batches.js';
+import { ceremonyRoutes } from './ceremonies.js';
 import { eventRoutes } from './events.js';
 import { healthRoutes } from './health.js';
 import { inferenceRoutes } from './inferences.js';
@@ -26,6 +27,7 @@ const groups = [
   artifactRoutes,
   statsRoutes,
   trustRoutes,
+  ceremonyRoutes,
   healthRoutes,
 ];
 
