@@ -70,7 +70,7 @@ async function modelSubject(modelId: string, places: EvidencePlaces): Promise<Au
   const model = {
     ...hashes,
     proofSystem: 'groth16-bn254-v1',
-    setup: { class: setupClass, contributorCount, transcriptDigest },
+    setup: { class: setupClass === 2 ? 'ceremony' : 'dev-single-party', contributorCount, transcriptDigest },
   } as unknown as Receipt['model'];
   const manifest = (await json('manifest.json')) as Receipt['manifest'];
   return evidence({ kind: 'model', model: { model, manifest, modelId }, sources: [] }, places);

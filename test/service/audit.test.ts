@@ -136,7 +136,7 @@ test('T01 a model folder with a key without a contribution is refused', async (t
   const modelId = hashIdentity({ ...identity, setupClass: 1 });
   const where = path.join(folder, 'unsafe', modelId);
   await mkdir(where, { recursive: true });
-  await writeFile(path.join(where, 'identity.json'), JSON.stringify(identity));
+  await writeFile(path.join(where, 'identity.json'), JSON.stringify({ ...identity, setupClass: 1 }));
   await writeFile(path.join(where, 'manifest.json'), JSON.stringify(model.compiled.manifest));
   await writeFile(path.join(where, 'vk.json'), JSON.stringify(verifyingKeyToJson(key)));
   const report = await audit(await readSubject(where, {}), {});

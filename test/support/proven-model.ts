@@ -7,7 +7,7 @@ import { type ImportedModel, importModel } from '../../circuits/import/import.js
 import { compilerVersionHash, modelId as hashIdentity } from '../../circuits/model-id.js';
 import { contextSignal } from '../../circuits/public-signals.js';
 import { r1csDigest } from '../../circuits/r1cs/file.js';
-import { verifyingKeyToJson, vkHash } from '../../prover/codec.js';
+import { verifyingKeyFromJson, verifyingKeyToJson, vkHash } from '../../prover/codec.js';
 import { selectEngine, setupDevelopment } from '../../prover/index.js';
 import type { VerifyingKey } from '../../prover/keys.js';
 import { buildReceipt, type ReceiptContent, signReceipt } from '../../service/receipt.js';
@@ -52,7 +52,7 @@ export async function proveModel(onnxPath: string, modelsFolder: string): Promis
     'key.zkey': await readFile(zkeyPath),
     'vk.json': JSON.stringify(verifyingKeyToJson(key)),
     'manifest.json': JSON.stringify(compiled.manifest),
-    'identity.json': JSON.stringify(identity),
+    'identity.json': JSON.stringify({ ...identity, setupClass: 1 }),
   };
   for (const [name, bytes] of Object.entries(files)) await writeFile(path.join(folder, name), bytes);
   return { onnx, imported, compiled, key, identity, modelId, modelsFolder, folder };
@@ -63,6 +63,21 @@ export interface ProvenReceipt {
   readonly opening: Opening;
   readonly content: ReceiptContent;
   readonly operator: Wallet;
+}
+
+/** A model that is installed already, whatever its setup. */
+export async function openProvenModel(folder: string): Promise<ProvenModel> {
+  const read = (name: string) => readFile(path.join(folder, name), 'utf8');
+  const onnx = await readFile(path.join(folder, 'model.onnx'));
+  const imported = importModel(onnx);
+  const { setupClass, ...identity } = JSON.parse(await read('identity.json'));
+  return {
+    ...{ onnx, imported, folder, compiled: compile(imported.graph) },
+    key: verifyingKeyFromJson(JSON.parse(await read('vk.json'))),
+    identity: { ...identity, setupClass: setupClass === 2 ? 'ceremony' : 'dev-single-party' },
+    modelId: path.basename(folder),
+    modelsFolder: path.dirname(folder),
+  };
 }
 
 export interface Wish {
