@@ -7,7 +7,8 @@ import type { z } from 'zod';
 import type { Logger } from './log.js';
 import type { ProblemCode } from './errors.js';
 
-export const scopes = ['read', 'infer', 'upload', 'admin'] as const;
+/** `host` lets the operator's own hosts fetch every tenant's artifacts; give it to no tenant. */
+export const scopes = ['read', 'infer', 'upload', 'host'] as const;
 export type Scope = (typeof scopes)[number];
 
 /** Who calls: the tenant of the API key, or 'development' where keys are not required. */

@@ -25,7 +25,7 @@ export function artifactRoutes({ pool, config }: ApiParts): Operation[] {
       handle: async ({ params: { sha256 }, caller, response }) => {
         const found = await findArtifact(
           pool,
-          caller.scopes.includes('admin') ? '*' : caller.tenantId,
+          caller.scopes.includes('host') ? '*' : caller.tenantId,
           sha256,
         );
         if (!found) throw new Problem('not-found', 'no such artifact');
