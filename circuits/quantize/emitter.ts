@@ -114,6 +114,11 @@ export class Emitter {
     return this.emit({ type: 'Reshape', name, inputs: [input, this.shapeConstant(shape)], output });
   }
 
+  /** The name itself, unless a graph input has it. */
+  freshFloat(name: string, inputs: readonly string[]): string {
+    return inputs.includes(name) ? `${name}_float` : name;
+  }
+
   /** The float32 reading of an integer value. */
   dequantize(value: QuantizedValue, output: string): string {
     return this.emit({

@@ -39,13 +39,21 @@ export async function quantizeGraph(
   options: QuantizeOptions,
 ): Promise<QuantizedGraph> {
   const graph = lowerTabular(given);
+  const inputNames = graph.inputs.map(({ name }) => name);
+  const echoed = graph.outputs.find(({ name }) => inputNames.includes(name));
+  if (echoed)
+    throw new ModelRefused({
+      where: `output "${echoed.name}"`,
+      what: 'value',
+      expected: 'computed',
+      got: 'an input',
+    });
   for (const { name, dtype } of graph.inputs)
     if (dtype !== 'float32')
       throw new ModelRefused({ where: `input "${name}"`, what: 'dtype', expected: 'float32', got: dtype });
   const { body, tail } = cutTail(graph);
   const observed = await observeValues(graph, calibration);
   const scaling = { levels: 2 ** (options.bits - 1) - 1, method: options.method };
-  const inputNames = graph.inputs.map(({ name }) => name);
   const choose = (nodes: PlainGraph): ((name: string) => Scale) =>
     chooseScales(nodes, inputNames, observed, (node) => constantPeak(node, graph), scaling);
   const tied = simplify(body);
@@ -54,12 +62,15 @@ export async function quantizeGraph(
   const emitter = new Emitter(plain.types, graph.constants, scaleOf, options);
   for (const name of inputNames) emitInput(emitter, name, plain, observed.get(name)!);
   for (const node of plain.nodes) emitNode(emitter, node);
-  for (const [output, value] of plain.outputs) emitter.dequantize(emitter.value(value), output);
+  // A tail may read a graph input; its dequantized twin needs a name of its own.
+  const read = new Map<string, string>();
+  for (const [output, value] of plain.outputs)
+    read.set(output, emitter.dequantize(emitter.value(value), emitter.freshFloat(output, inputNames)));
   for (const node of tail)
     emitter.emit({
       type: node.type,
       name: node.name,
-      inputs: node.inputs,
+      inputs: node.inputs.map((name) => read.get(name) ?? name),
       output: node.outputs[0]!,
       attributes: tailAttributes(node, graph),
     });

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { groth16 } from 'snarkjs';
+import { curves, groth16 } from 'snarkjs';
 import { compile } from '../../circuits/index.js';
 import { loadGraph } from '../../circuits/onnx/load.js';
 import { loadDigits } from '../../models/train/digits.js';
@@ -19,6 +19,9 @@ import { selectEngine, setupDevelopment } from '../../prover/index.js';
 import { verify } from '../../prover/verify.js';
 import { registerModel, verifyOnChain } from '../../service/chain/registry.js';
 import { modelIdOf, startChain, testModel } from '../support/chain.js';
+
+// snarkjs keeps its worker threads until told otherwise.
+test.after.always(async () => (await curves.getCurveFromName('bn128')).terminate());
 
 test('lenet5: 20 random digits proved, verified by our verifier, by snarkjs and by the contract', async (t) => {
   t.timeout(15 * 60_000);

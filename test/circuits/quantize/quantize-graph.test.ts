@@ -234,3 +234,19 @@ for (const [transform, rows] of [
     t.true(agreement >= 0.95, `${agreement}`);
     t.true(compile(importModel(encodeGraph(quantized.graph)).graph).r1cs.constraintCount > 0);
   });
+
+for (const bits of [4, 6])
+  test(`${bits} bits: weights and rectified activations stay within ${2 ** (bits - 1) - 1}`, async (t) => {
+    const random = new SeededRandom(7);
+    const net = new Net(random);
+    const h = net.add('Relu', [net.add('Gemm', ['x', net.weight([6, 8]), net.weight([8])])]);
+    const y = net.add('Gemm', [h, net.weight([8, 2]), net.weight([2])]);
+    const graph = loadGraph(encodeGraph(net.graph([1, 6], y, [1, 2])));
+    const inputs = samples(random, [1, 6], 50);
+    const { graph: quantized } = await quantizeGraph(graph, inputs, { bits, method: 'mse', divisorMax: 511 });
+    const top = 2 ** (bits - 1) - 1;
+    for (const [name, { data }] of quantized.constants)
+      if (name.endsWith('_weight')) for (const w of data) t.true(Math.abs(Number(w)) <= top);
+    const clamp = quantized.nodes.find(({ type }) => type === 'Clip')!;
+    t.is(Number(quantized.constants.get(clamp.inputs[2]!)!.data[0]), top);
+  });
