@@ -48,7 +48,7 @@ export async function audit(subject: AuditSubject, options: AuditOptions): Promi
   if (named) {
     if (!receipt) checkModelItself(ledger, subject, named);
     options.onProgress?.('recompiling the model');
-    const built = checkCircuit(ledger, subject, named);
+    const built = checkCircuit(ledger, subject, named, receipt);
     options.onProgress?.('running the inference again');
     await checkRun(ledger, receipt, receipt?.opening ?? options.expectations?.input, built);
     options.onProgress?.('checking the key');

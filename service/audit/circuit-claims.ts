@@ -13,6 +13,7 @@ import { verifyCeremony } from '../ceremony/verify.js';
 import type { Ledger } from '../verifier/ledger.js';
 import { manifestDigest } from '../verifier/receipt.js';
 import type { Opening, Receipt } from '../verifier/schema.js';
+import { executedModelOf } from '../executed-model.js';
 import { firstDivergence, traceReference, traceRuntime } from './replay.js';
 import type { AuditSubject } from './subject.js';
 
@@ -27,11 +28,13 @@ export function checkCircuit(
   ledger: Ledger,
   { onnx }: AuditSubject,
   { model, manifest }: NamedModel,
+  receipt: Receipt | undefined,
 ): Built | undefined {
   const claims = {
     onnx: 'the ONNX file is the one in the model id',
     circuit: 'the circuit is what this model compiles to',
     manifest: 'the manifest is what the compiler writes',
+    executed: 'ONNX Runtime ran this model, rewritten to integer operators',
     uniqueness: 'the inputs fix every output of the circuit',
   };
   if (onnx === undefined) {
@@ -39,10 +42,7 @@ export function checkCircuit(
       ledger.unknown(`${id}-recompiled`, claim, 'no ONNX file at hand');
     return undefined;
   }
-  ledger.equal('onnx', claims.onnx, 'SHA-256', () => [
-    `0x${createHash('sha256').update(onnx).digest('hex')}`,
-    model.modelHash,
-  ]);
+  ledger.equal('onnx', claims.onnx, 'SHA-256', () => [sha256(onnx), model.modelHash]);
   if (model.compilerVersion !== compilerVersionHash()) {
     const why = `made by another compiler release (${model.compilerVersion.slice(0, 18)}…): run that one`;
     ledger.unknown('circuit', claims.circuit, why);
@@ -63,6 +63,14 @@ export function checkCircuit(
     manifestDigest(JSON.parse(JSON.stringify(built.compiled.manifest))),
     model.manifestDigest,
   ]);
+  if (receipt) {
+    ledger.equal('executed', claims.executed, 'rewritten again, SHA-256', () => {
+      const { executed } = executedModelOf(onnx, () =>
+        built.compiled.manifest.outputs.map(({ name }) => name),
+      );
+      return [sha256(executed), receipt.executed.graphHash];
+    });
+  }
   ledger.ensure('uniqueness', claims.uniqueness, 'propagation over the constraints alone', () => {
     const { ok, undetermined } = checkUniqueness(built.compiled.r1cs, {
       givenWires: built.compiled.givenWires,
@@ -206,3 +214,5 @@ export async function checkTranscript(
     );
   }
 }
+
+const sha256 = (bytes: Uint8Array): string => `0x${createHash('sha256').update(bytes).digest('hex')}`;

@@ -53,6 +53,7 @@ test('a receipt with its model at hand passes every claim but the chain and the 
     'onnx',
     'circuit',
     'manifest-recompiled',
+    'executed',
     'uniqueness',
     'reference',
     'runtime',

@@ -10,6 +10,7 @@ import { r1csDigest } from '../../circuits/r1cs/file.js';
 import { verifyingKeyFromJson, verifyingKeyToJson, vkHash } from '../../prover/codec.js';
 import { selectEngine, setupDevelopment } from '../../prover/index.js';
 import type { VerifyingKey } from '../../prover/keys.js';
+import { executedModelOf } from '../../service/executed-model.js';
 import { buildReceipt, type ReceiptContent, signReceipt } from '../../service/receipt.js';
 import { manifestDigest } from '../../service/verifier/receipt.js';
 import type { Opening, Receipt } from '../../service/verifier/schema.js';
@@ -142,12 +143,17 @@ export async function proveReceipt(
     })),
     opening: { inputs, salt },
     agreement: null,
-    executed: { graphHash: identity.modelHash, onnxruntime: '1.30.0', selfTest: 'pass' },
+    executed: { graphHash: executedHash(model), onnxruntime: '1.30.0', selfTest: 'pass' },
     runtime: { verinfer: '0.1.0', engine: 'native', node: 'v20', platform: 'linux-x64', cpu: 'x86-64 avx2' },
     settlement: { state: 'none' },
   };
   const receipt = await signReceipt(await buildReceipt(content), operator);
   return { receipt, opening: receipt.opening as Opening, content, operator };
+}
+
+function executedHash({ onnx, compiled }: ProvenModel): string {
+  const { executed } = executedModelOf(onnx, () => compiled.manifest.outputs.map(({ name }) => name));
+  return `0x${createHash('sha256').update(executed).digest('hex')}`;
 }
 
 const plain = (manifest: Manifest): Receipt['manifest'] => JSON.parse(JSON.stringify(manifest));
