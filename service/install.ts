@@ -15,6 +15,7 @@ import {
   SETUP_CLASS,
 } from '../circuits/model-id.js';
 import { writeR1cs } from '../circuits/r1cs/file.js';
+import { requireUnique } from '../circuits/r1cs/uniqueness.js';
 import { vkHash, verifyingKeyToJson } from '../prover/codec.js';
 import { setupDevelopment } from '../prover/index.js';
 import { executedModelOf } from './executed-model.js';
@@ -60,7 +61,11 @@ export async function installModel(bytes: Uint8Array, options: InstallOptions): 
   if (known) return known;
 
   onProgress('compile', 0);
-  const { compiled, executed, notes } = compileUpload(bytes, modes);
+  const { compiled, executed, notes: importNotes } = compileUpload(bytes, modes);
+  const isChecked = requireUnique(compiled.r1cs, compiled.givenWires);
+  const notes = isChecked
+    ? importNotes
+    : [...importNotes, 'too large for the uniqueness check at registration: run verinfer uniqueness'];
   const partial = join(modelsFolder, `partial-${randomBytes(8).toString('hex')}`);
   await mkdir(partial, { recursive: true });
   try {

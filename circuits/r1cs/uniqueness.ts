@@ -14,6 +14,7 @@
  * A block of several bits (an exact-range group) is fixed only in its weighted sum: its bits are `loose`, and a
  * later row may use them in that very proportion only. Prior art: Ecne, Picus; the exact-range rules are ours.
  */
+import { ModelRefused } from '../errors.js';
 import { FIELD_MODULUS, canonical, inverse, signed } from '../field.js';
 import type { R1cs } from './r1cs.js';
 import { type Term, solveDigits } from './uniqueness-cases.js';
@@ -51,6 +52,22 @@ export function checkUniqueness(
   { givenWires }: { givenWires: Iterable<number> },
 ): UniquenessReport {
   return new Propagation(r1cs, givenWires).run();
+}
+
+/** Above this the pass takes minutes and gigabytes: registration leaves it to `verinfer uniqueness`. */
+export const UNIQUENESS_ROW_LIMIT = 2 ** 20;
+
+/** Throws ModelRefused for a circuit that leaves the prover a choice; false if it is too large to be checked here. */
+export function requireUnique(r1cs: R1cs, givenWires: Iterable<number>): boolean {
+  if (r1cs.constraintCount > UNIQUENESS_ROW_LIMIT) return false;
+  const { undetermined } = checkUniqueness(r1cs, { givenWires });
+  if (undetermined.length === 0) return true;
+  throw new ModelRefused({
+    where: 'circuit',
+    what: 'wires that the input does not determine',
+    expected: '0',
+    got: `${undetermined.length}, the first is wire ${undetermined[0]}`,
+  });
 }
 
 /** Intervals inside (−r/2, r/2) that do not meet as integers do not meet modulo r. */

@@ -1,6 +1,7 @@
 /** The uniqueness check flags every planted hole, and none of the sound twins. */
 import test from 'ava';
-import { checkUniqueness } from '../../../circuits/r1cs/uniqueness.js';
+import { ModelRefused } from '../../../circuits/errors.js';
+import { checkUniqueness, requireUnique } from '../../../circuits/r1cs/uniqueness.js';
 import { parseR1cs } from '../../support/textual-r1cs.js';
 import { DESIGNED, type Planted, PUBLISHED } from './planted.js';
 
@@ -31,4 +32,14 @@ for (const planted of DESIGNED) {
 test('at least forty planted circuits, at least twenty of them published', (t) => {
   t.true(PUBLISHED.length >= 20);
   t.true(PUBLISHED.length + DESIGNED.length >= 40);
+});
+
+test('C04 requireUnique refuses a circuit with a hole, and names a wire', (t) => {
+  const sound = parseR1cs(['bits b', 'x = b + 2 c', 'bits c']);
+  const broken = parseR1cs(['bits b', 'x = b + 2 c']);
+  t.true(requireUnique(sound.r1cs, [sound.wireOf.get('x')!]));
+  const error = t.throws(() => requireUnique(broken.r1cs, [broken.wireOf.get('x')!]), {
+    instanceOf: ModelRefused,
+  });
+  t.regex(error!.message, /wire \d+/);
 });
