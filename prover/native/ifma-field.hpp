@@ -73,7 +73,7 @@ struct Ifma {
     return out;
   }
   // Subtracts k·p from the lanes whose top limb says that they are at least that; others stay. Limbs need not be
-  // carried: the top limb is then off by less than 8, and values up to 8·2^208 above k·p may stay.
+  // carried: the top limb is then off by less than 8, and values up to 16·2^208 above k·p may stay.
   __attribute__((always_inline)) Ifma less_multiple(const Wide& k) const {
     const __mmask8 above = _mm512_cmp_epi64_mask(l[4], splat(k[4] + 8), _MM_CMPINT_NLT);
     Ifma out;

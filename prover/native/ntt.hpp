@@ -14,6 +14,9 @@
 
 #include "field.hpp"
 #include "threads.hpp"
+#ifdef VERINFER_IFMA
+#include "ifma-ntt.hpp"
+#endif
 
 namespace verinfer {
 inline namespace VERINFER_ISA {
@@ -32,6 +35,10 @@ inline Fr root_of_unity(unsigned k) {
 struct Twiddles {
   std::vector<Fr> inverse;  // w_m^-i
   std::vector<Fr> coset;    // zeta_2m^(2i+1)
+  size_t size = 0;
+#ifdef VERINFER_IFMA
+  std::unique_ptr<const IfmaTransform> wide;
+#endif
 
   explicit Twiddles(unsigned k) : inverse(size_t(1) << k), coset(size_t(1) << k) {
     for (unsigned j = 1; j <= k; j++) {
@@ -40,6 +47,15 @@ struct Twiddles {
       Fr x = Fr::one(), y = zeta;
       for (size_t i = 0; i < half; i++, x *= w_inverse, y *= w) inverse[half + i] = x, coset[half + i] = y;
     }
+    size = inverse.size();
+#ifdef VERINFER_IFMA
+    if (size >= IfmaTransform::smallest) {
+      wide = std::make_unique<IfmaTransform>(inverse, coset);
+      // the scalar code serves the small domains only
+      inverse.resize(IfmaTransform::smallest), inverse.shrink_to_fit();
+      coset.resize(IfmaTransform::smallest), coset.shrink_to_fit();
+    }
+#endif
   }
 
   // Shared by every key of the process; a larger table serves smaller domains.
@@ -47,7 +63,7 @@ struct Twiddles {
     static std::mutex guard;
     static std::weak_ptr<const Twiddles> cached;
     const std::lock_guard<std::mutex> lock(guard);
-    if (auto t = cached.lock(); t && t->inverse.size() >= size_t(1) << k) return t;
+    if (auto t = cached.lock(); t && t->size >= size_t(1) << k) return t;
     auto t = std::make_shared<const Twiddles>(k);
     cached = t;
     return t;
@@ -105,7 +121,12 @@ inline void forward_block(Fr* a, size_t m, const Fr* twiddles) {
 }
 
 // n times the coefficients, bit-reversed, from values on the domain; in place.
-inline void inverse_transform(Fr* a, size_t n, const Twiddles& t) { inverse_block(a, n, t.inverse.data()); }
+inline void inverse_transform(Fr* a, size_t n, const Twiddles& t) {
+#ifdef VERINFER_IFMA
+  if (n >= IfmaTransform::smallest) return t.wide->inverse(a, n);
+#endif
+  inverse_block(a, n, t.inverse.data());
+}
 
 inline void extend_block(Fr* a, size_t m, const Twiddles& t) {
   if (m <= 4096) {  // 128 KiB
@@ -121,6 +142,9 @@ inline void extend_block(Fr* a, size_t m, const Twiddles& t) {
 // n times the values on the odd coset of the polynomials of degree < n with the given values on the domain; in place.
 inline void extend(Fr* const* polynomials, size_t count, size_t n, const Twiddles& t, unsigned threads,
                    const Cancellation& cancel) {
+#ifdef VERINFER_IFMA
+  if (n >= IfmaTransform::smallest) return t.wide->extend(polynomials, count, n, threads, cancel);
+#endif
   if (n < 4096) {
     parallel_tasks(threads, count, cancel, [&](size_t p, unsigned) { extend_block(polynomials[p], n, t); });
     return;
