@@ -25,6 +25,9 @@ struct Wide1 {
   __attribute__((always_inline)) Wide1 minus(const Wide1& b) const { return {v.plus(IfmaQ::p3).minus(b.v).carried()}; }
   __attribute__((always_inline)) Wide1 times(const Wide1& b) const { return {v.times(b.v)}; }
   __attribute__((always_inline)) Wide1 squared() const { return {v.squared()}; }
+  // below 4.2q for a point's own coordinate; below 4.2q for a product
+  __attribute__((always_inline)) Wide1 twice() const { return {v.plus(v).carried()}; }
+  __attribute__((always_inline)) Wide1 thrice() const { return {v.plus(v).plus(v).carried()}; }
   // 2q - y in the chosen lanes; y < 2q
   __attribute__((always_inline)) Wide1 negated(__mmask8 lanes) const {
     const IfmaQ n = IfmaQ::splat(IfmaQ::p2).minus(v);
@@ -62,6 +65,12 @@ struct Wide2 {
   __attribute__((always_inline)) Wide2 squared() const {
     const IfmaQ product = c0.times(c1);
     return {c0.plus(c1).carried().times(c0.plus(IfmaQ::p6).minus(c1).carried()), product.plus(product).carried()};
+  }
+  __attribute__((always_inline)) Wide2 twice() const { return {c0.plus(c0).carried(), c1.plus(c1).carried()}; }
+  // reduced first: a square has components below 5.3q
+  __attribute__((always_inline)) Wide2 thrice() const {
+    const IfmaQ a = reduced(c0), b = reduced(c1);
+    return {a.plus(a).plus(a).carried(), b.plus(b).plus(b).carried()};
   }
   __attribute__((always_inline)) Wide2 negated(__mmask8 lanes) const {
     return {Wide1{c0}.negated(lanes).v, Wide1{c1}.negated(lanes).v};
@@ -165,6 +174,45 @@ struct IfmaLanes {
       out[targets[8 * steps + i]] = to_table({x3, lambda * (p.x - x3) - p.y});
     }
     return true;
+  }
+
+  // Doubles points in place; none is infinity or of order two.
+  static void double_all(Point* points, size_t count, Scratch& scratch) {
+    const size_t steps = count / 8;
+    if (scratch.dx.size() < steps) scratch.dx.resize(steps), scratch.prefix.resize(steps);
+    uint32_t self[16];
+    for (int i = 0; i < 8; i++) self[2 * i] = self[2 * i + 1] = uint32_t(i);
+    W product = splat(to_wide_form(F::one()));
+    for (size_t k = 0; k < steps; k++) {
+      __m512i y[words];
+      load_columns(points + 8 * k, self, words, y);
+      scratch.dx[k] = W::load(y).twice();
+      scratch.prefix[k] = product;
+      product = product.times(scratch.dx[k]);
+    }
+    F lanes[8];
+    unpack(product, lanes);
+    invert_few(lanes, 8);
+    W inverse = pack(lanes);
+    for (size_t k = steps; k-- > 0;) {
+      __m512i c[words];
+      load_columns(points + 8 * k, self, 0, c);
+      const W x = W::load(c);
+      load_columns(points + 8 * k, self, words, c);
+      const W y = W::load(c);
+      const W lambda = x.squared().thrice().times(inverse.times(scratch.prefix[k]));
+      inverse = inverse.times(scratch.dx[k]);
+      const W x3 = lambda.squared().minus_both(x, x), y3 = lambda.times(x.minus(x3)).minus_reduced(y);
+      uint32_t targets[8];
+      for (int i = 0; i < 8; i++) targets[i] = uint32_t(i);
+      store_points(points + 8 * k, targets, x3, y3);
+    }
+    typename ScalarLanes<F>::Scratch rest;
+    for (size_t i = 8 * steps; i < count; i++) {
+      Affine<F> p = from_table(points[i]);
+      ScalarLanes<F>::double_all(&p, 1, rest);
+      points[i] = to_table(p);
+    }
   }
 
  private:

@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "buckets.hpp"
+#include "secret.hpp"
 #include "threads.hpp"
 
 namespace verinfer {
@@ -48,13 +49,18 @@ class DigitSource {
     }
   }
   Limbs shifted(const Limbs& scalar) const { return add_limbs(scalar, offset_); }
-  // Digit of window w, in [-2^(c-1), 2^(c-1)].
-  int32_t digit(const Limbs& shifted, unsigned w) const {
+  // Calls emit(i, digit) for the scalars [low, high), digits of window w, in [-2^(c-1), 2^(c-1)].
+  template <class Emit>
+  void each(const Limbs* shifted, unsigned w, size_t low, size_t high, Emit&& emit) const {
     const unsigned at = bits_ * w, word = at / 64, shift = at % 64;
-    uint64_t v = shifted[word] >> shift;
-    if (shift + bits_ > 64 && word < 3) v |= shifted[word + 1] << (64 - shift);
-    const uint64_t half = uint64_t(1) << (bits_ - 1);
-    return int32_t(int64_t(v & (2 * half - 1)) - int64_t(w == last_ ? 0 : half));
+    const uint64_t mask = (uint64_t(1) << bits_) - 1;
+    const int32_t half = w == last_ ? 0 : int32_t(1) << (bits_ - 1);
+    if (shift + bits_ > 64 && word < 3) {
+      for (size_t i = low; i < high; i++)
+        emit(i, int32_t(((shifted[i][word] >> shift) | (shifted[i][word + 1] << (64 - shift))) & mask) - half);
+    } else {
+      for (size_t i = low; i < high; i++) emit(i, int32_t((shifted[i][word] >> shift) & mask) - half);
+    }
   }
 
  private:
@@ -65,7 +71,7 @@ class DigitSource {
 // Sorts entries by bucket: counts, then places. `each(emit)` calls emit(bucket, reference) for every entry, twice the same.
 class BucketSort {
  public:
-  std::vector<uint32_t> offsets, entries;
+  SecretVector<uint32_t> offsets, entries;
 
   template <class Each>
   void run(size_t buckets, Each&& each) {
@@ -78,7 +84,46 @@ class BucketSort {
   }
 
  private:
-  std::vector<uint32_t> cursor_;
+  SecretVector<uint32_t> cursor_;
+};
+
+// The same for one bucket set on all threads: every thread counts, then places, its own range of points.
+class SharedSort {
+ public:
+  SecretVector<uint32_t> offsets, entries;
+
+  template <class Each>
+  void run(size_t buckets, size_t points, unsigned threads, const Cancellation& cancel, Each&& each) {
+    SecretVector<uint32_t> cursors(buckets * threads, 0);
+    const auto pass = [&](auto&& visit) {
+      parallel_tasks(threads, threads, cancel, [&](size_t t, unsigned) {
+        uint32_t* cursor = cursors.data() + t * buckets;
+        each(range_start(points, threads, t), range_start(points, threads, t + 1),
+             [&](size_t bucket, uint32_t ref) { visit(cursor[bucket], ref); });
+      });
+    };
+    pass([](uint32_t& cursor, uint32_t) { cursor++; });
+    offsets.resize(buckets + 1);
+    uint32_t at = 0;
+    for (size_t b = 0; b < buckets; b++) {
+      offsets[b] = at;
+      for (unsigned t = 0; t < threads; t++) {
+        const uint32_t own = cursors[t * buckets + b];
+        cursors[t * buckets + b] = at;
+        at += own;
+      }
+    }
+    offsets[buckets] = at;
+    entries.resize(at);
+    pass([&](uint32_t& cursor, uint32_t ref) { entries[cursor++] = ref; });
+  }
+
+  // The bucket where part i of `parts` begins, parts having nearly as many entries each.
+  size_t cut(size_t i, size_t parts) const {
+    if (i == parts) return offsets.size() - 1;
+    const uint32_t wanted = uint32_t(range_start(entries.size(), parts, i));
+    return size_t(std::lower_bound(offsets.begin(), offsets.end() - 1, wanted) - offsets.begin());
+  }
 };
 
 template <class L>
@@ -87,22 +132,18 @@ struct MsmWorker {
   Buckets<L> buckets;
 };
 
-// One bucket set over part of its buckets: an independent piece of a full-size MSM.
-struct WindowTask {
-  unsigned set;
-  size_t low, high;  // buckets [low, high), bucket j holds digits ±(j + 1)
-};
-
-inline std::vector<WindowTask> window_tasks(const WindowPlan& plan, unsigned threads) {
-  const size_t buckets = size_t(1) << (plan.bits - 1);
-  std::vector<WindowTask> tasks;
-  const unsigned whole = plan.sets / threads * threads;
-  for (unsigned g = 0; g < plan.sets; g++) {
-    const size_t pieces = g < whole ? 1 : std::min<size_t>(threads, buckets);
-    for (size_t p = 0; p < pieces; p++)
-      tasks.push_back({g, range_start(buckets, pieces, p), range_start(buckets, pieces, p + 1)});
+// The entries of one bucket set: all its windows' digits of the points [low, high).
+template <class Emit>
+void set_entries(const DigitSource& digits, const WindowPlan& plan, unsigned set, size_t stride, const uint32_t* ids,
+                 const Limbs* shifted, size_t low, size_t high, Emit&& emit) {
+  for (unsigned s = 0; s < plan.slices; s++) {
+    const unsigned window = s * plan.sets + set;
+    if (window >= plan.windows) break;
+    const uint32_t base = uint32_t(s * stride);
+    digits.each(shifted, window, low, high, [&](size_t i, int32_t d) {
+      if (d != 0) emit(size_t(d < 0 ? -d : d) - 1, (base + (ids ? ids[i] : uint32_t(i))) | (d < 0 ? negate_bit : 0));
+    });
   }
-  return tasks;
 }
 
 // sum scalars[i]·P_i, P_i = table[ids ? ids[i] : i] (slice s at + s·stride). Scalars are already shifted by the
@@ -114,37 +155,44 @@ Xyzz<typename L::Coordinate> msm_full(const typename L::Point* table, size_t str
   using F = typename L::Coordinate;
   if (count == 0) return Xyzz<F>::infinity();
   const DigitSource digits(plan);
-  const std::vector<WindowTask> tasks = window_tasks(plan, threads);
-  std::vector<Xyzz<F>> results(tasks.size());
+  const size_t buckets = size_t(1) << (plan.bits - 1);
+  std::vector<Xyzz<F>> set_sums(plan.sets, Xyzz<F>::infinity());
   std::vector<std::unique_ptr<MsmWorker<L>>> workers(threads);
-  parallel_tasks(threads, tasks.size(), cancel, [&](size_t t, unsigned w) {
+  const auto worker = [&](unsigned w) -> MsmWorker<L>& {
     if (!workers[w]) workers[w] = std::make_unique<MsmWorker<L>>();
-    MsmWorker<L>& worker = *workers[w];
-    const WindowTask& task = tasks[t];
-    const size_t span = task.high - task.low;
-    worker.sort.run(span, [&](auto&& emit) {
-      for (unsigned s = 0; s < plan.slices; s++) {
-        const unsigned window = s * plan.sets + task.set;
-        if (window >= plan.windows) break;
-        const uint32_t base = uint32_t(s * stride);
-        for (size_t i = 0; i < count; i++) {
-          const int32_t d = digits.digit(shifted[i], window);
-          const size_t bucket = size_t(d < 0 ? -d : d) - 1 - task.low;
-          if (bucket >= span) continue;  // also digit 0, which wraps around
-          emit(bucket, (base + (ids ? ids[i] : uint32_t(i))) | (d < 0 ? negate_bit : 0));
-        }
-      }
+    return *workers[w];
+  };
+  // as many whole sets as the threads share evenly …
+  const unsigned whole = plan.sets / threads * threads;
+  parallel_tasks(threads, whole, cancel, [&](size_t set, unsigned w) {
+    BucketSort& sort = worker(w).sort;
+    sort.run(buckets, [&](auto&& emit) {
+      set_entries(digits, plan, unsigned(set), stride, ids, shifted, 0, count, emit);
     });
-    worker.buckets.accumulate(table, worker.sort.entries.data(), worker.sort.offsets.data(), span);
-    Xyzz<F> weighted, plain;
-    worker.buckets.reduce(weighted, plain);
-    results[t] = task.low == 0 ? weighted : weighted + plain.times({task.low, 0, 0, 0});
+    Xyzz<F> plain;
+    worker(w).buckets.accumulate(table, sort.entries.data(), sort.offsets.data(), buckets);
+    worker(w).buckets.reduce(set_sums[set], plain);
   });
+  // … and the others together: sorted by all threads, then cut where the entries are halved
+  SharedSort sort;
+  for (unsigned set = whole; set < plan.sets; set++) {
+    sort.run(buckets, count, threads, cancel, [&](size_t low, size_t high, auto&& emit) {
+      set_entries(digits, plan, set, stride, ids, shifted, low, high, emit);
+    });
+    std::vector<Xyzz<F>> parts(threads);
+    parallel_tasks(threads, threads, cancel, [&](size_t t, unsigned w) {
+      const size_t low = sort.cut(t, threads), high = sort.cut(t + 1, threads);
+      Xyzz<F> plain;
+      worker(w).buckets.accumulate(table, sort.entries.data(), sort.offsets.data() + low, high - low);
+      worker(w).buckets.reduce(parts[t], plain);
+      parts[t] += plain.times({low, 0, 0, 0});
+    });
+    for (const Xyzz<F>& part : parts) set_sums[set] += part;
+  }
   Xyzz<F> sum = Xyzz<F>::infinity();
   for (unsigned g = plan.sets; g-- > 0;) {
     for (unsigned d = 0; d < plan.bits; d++) sum = sum.doubled();
-    for (size_t t = 0; t < tasks.size(); t++)
-      if (tasks[t].set == g) sum += results[t];
+    sum += set_sums[g];
   }
   return sum;
 }

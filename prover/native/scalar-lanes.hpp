@@ -5,6 +5,8 @@
 // A reference is an index into a table of points; bit 31 negates the point. `ScalarLanes` is the plain kernel; other
 // kernels (ifma-lanes.hpp) hold their points in a form of their own and define the same four members.
 #pragma once
+#include <algorithm>
+
 #include "curve.hpp"
 
 namespace verinfer {
@@ -57,6 +59,20 @@ struct ScalarLanes {
       out[targets[i]] = {x3, y3};
     }
     return true;
+  }
+
+  // Doubles points in place; none is infinity or of order two.
+  static void double_all(Point* points, size_t count, Scratch& scratch) {
+    scratch.dx.resize(std::max(scratch.dx.size(), count));
+    F* divisor = scratch.dx.data();
+    for (size_t i = 0; i < count; i++) divisor[i] = points[i].y.doubled();
+    batch_inverse(divisor, count);
+    for (size_t i = 0; i < count; i++) {
+      Point& p = points[i];
+      const F xx = p.x.square(), lambda = (xx.doubled() + xx) * divisor[i];
+      const F x3 = lambda.square() - p.x.doubled();
+      p = {x3, lambda * (p.x - x3) - p.y};
+    }
   }
 };
 

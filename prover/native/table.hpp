@@ -60,25 +60,16 @@ struct Table {
     if (plan.slices <= 1) return;
     points.resize(count * plan.slices);
     parallel_ranges(threads, count, cancel, [&](size_t low, size_t high) {
-      std::vector<F> divisor;
-      constexpr size_t batch = 512;
+      typename L::Scratch scratch;
+      constexpr size_t batch = 1024;
       for (size_t start = low; start < high; start += batch) {
         cancel.check();
         const size_t n = std::min(batch, high - start);
-        std::vector<Affine<F>> current(n);
-        for (size_t i = 0; i < n; i++) current[i] = L::from_table(points[start + i]);
-        divisor.resize(n);
+        std::vector<Element> current(points.begin() + long(start), points.begin() + long(start + n));
         for (unsigned s = 1; s < plan.slices; s++) {
-          for (unsigned d = 0; d < plan.bits * plan.sets; d++) {
-            for (size_t i = 0; i < n; i++) divisor[i] = current[i].y.doubled();
-            batch_inverse(divisor.data(), n);
-            for (size_t i = 0; i < n; i++) {
-              const F xx = current[i].x.square(), lambda = (xx.doubled() + xx) * divisor[i];
-              const F x = lambda.square() - current[i].x.doubled();
-              current[i] = {x, lambda * (current[i].x - x) - current[i].y};
-            }
-          }
-          for (size_t i = 0; i < n; i++) points[s * count + start + i] = L::to_table(current[i]);
+          for (unsigned d = 0; d < plan.bits * plan.sets; d++) L::double_all(current.data(), n, scratch);
+          // in the reduced form of a table's own points, which additions may negate
+          for (size_t i = 0; i < n; i++) points[s * count + start + i] = L::to_table(L::from_table(current[i]));
         }
       }
     });
