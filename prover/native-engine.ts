@@ -2,7 +2,6 @@
  * The fast engine: C++20 behind N-API (prover/native). A key is read and checked once per process; every worker
  * thread that loads the same file shares it. Twin of snarkjs-engine.ts: same files, same errors, same proofs.
  */
-import { totalmem } from 'node:os';
 import { MalformedFile } from '../circuits/errors.js';
 import type { CompactWitness } from '../circuits/r1cs/r1cs.js';
 import { decodeProof, decodeVerifyingKey } from './codec.js';
@@ -35,6 +34,9 @@ export interface NativeKeyOptions extends LoadKeyOptions {
   readonly threads?: number;
 }
 
+/** Copies of the H points: beyond this, gathering from memory costs what the copies save (measured at 2^14 to 2^18). */
+const defaultTableBytes = 24 * 2 ** 20;
+
 /** A LoadedKey with what only this engine can tell. */
 export interface LoadedNativeKey extends LoadedKey {
   readonly tableBytes: number;
@@ -56,7 +58,7 @@ export function nativeAvailability(): { available: boolean; reason: string } {
 /** Rejects with MalformedFile, UnsafeVerifyingKey, or the system's error when the file cannot be read. */
 export async function loadNativeKey(
   zkeyPath: string,
-  { memoryBudgetBytes = totalmem() / 8, threads, backend }: NativeKeyOptions = {},
+  { memoryBudgetBytes = defaultTableBytes, threads, backend }: NativeKeyOptions = {},
 ): Promise<LoadedNativeKey> {
   const addon = requireAddon();
   const budget = Math.max(0, Math.min(memoryBudgetBytes, Number.MAX_SAFE_INTEGER));

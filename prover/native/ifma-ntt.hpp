@@ -8,6 +8,7 @@
 // Between passes values are below 5p and carried.
 #pragma once
 #include "ifma-field.hpp"
+#include "secret.hpp"
 #include "threads.hpp"
 
 namespace verinfer {
@@ -27,28 +28,22 @@ class IfmaTransform {
 
   void extend(Fr* const* polynomials, size_t count, size_t n, unsigned threads, const Cancellation& cancel) const {
     const size_t vectors = n / 8, quarter = vectors / 4, pieces = 4 * threads;
-    std::vector<std::vector<IfmaR>> work(count, std::vector<IfmaR>(vectors));
+    SecretVector<IfmaR> work(vectors);  // one polynomial after another, all threads on each
     const auto shared = [&](auto&& pass) {
-      parallel_tasks(threads, count * pieces, cancel, [&](size_t i, unsigned) {
-        const size_t j = i % pieces;
-        pass(i / pieces, range_start(quarter, pieces, j), range_start(quarter, pieces, j + 1));
+      parallel_tasks(threads, pieces, cancel, [&](size_t i, unsigned) {
+        pass(range_start(quarter, pieces, i), range_start(quarter, pieces, i + 1));
       });
     };
-    shared([&](size_t p, size_t low, size_t high) {
-      inverse_pass(work[p].data(), polynomials[p], vectors, low, high);
-    });
-    parallel_tasks(threads, count * 4, cancel, [&](size_t i, unsigned) {
-      block(work[i / 4].data() + (i % 4) * quarter, quarter, true);
-    });
-    shared([&](size_t p, size_t low, size_t high) {
-      forward_pass(work[p].data(), polynomials[p], vectors, low, high);
-    });
-    for (auto& w : work) explicit_bzero(static_cast<void*>(w.data()), w.size() * sizeof(IfmaR));
+    for (size_t p = 0; p < count; p++) {
+      shared([&](size_t low, size_t high) { inverse_pass(work.data(), polynomials[p], vectors, low, high); });
+      parallel_tasks(threads, 4, cancel, [&](size_t i, unsigned) { block(work.data() + i * quarter, quarter, true); });
+      shared([&](size_t low, size_t high) { forward_pass(work.data(), polynomials[p], vectors, low, high); });
+    }
   }
 
   // Bit-reversed coefficients, n times too large.
   void inverse(Fr* a, size_t n) const {
-    std::vector<IfmaR> work(n / 8);
+    SecretVector<IfmaR> work(n / 8);
     inverse_pass(work.data(), a, n / 8, 0, n / 32);
     for (size_t q = 0; q < 4; q++) block(work.data() + q * (n / 32), n / 32, false);
     for (size_t j = 0; j < n / 8; j++) store(work[j], a + 8 * j);

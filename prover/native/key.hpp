@@ -143,7 +143,7 @@ inline unsigned h_slices(const Key& key, uint64_t budget) {
   for (unsigned s = 1; s <= 32 && one * (s - 1) <= budget; s++) {
     const WindowPlan plan = plan_windows(key.domain, s);
     const double c = double(plan.windows) * key.domain + plan.sets * 2.6 * double(size_t(1) << (plan.bits - 1));
-    if (c < cost * 0.97) cost = c, slices = s;
+    if (c < cost * 0.92) cost = c, slices = s;
   }
   return slices;
 }

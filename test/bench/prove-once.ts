@@ -3,10 +3,7 @@
  * loading, of each run, stages of each run, peak resident memory. ENGINE is `native`, `native:BACKEND` or `snarkjs`.
  */
 import { readFileSync } from 'node:fs';
-import { groth16 } from 'snarkjs';
-import { encodeWitness } from '../../circuits/r1cs/file.js';
 import type { ProveStage } from '../../prover/engine.js';
-import { loadNativeKey } from '../../prover/native-engine.js';
 import { readCompactWitness } from './witness-file.js';
 
 export interface ProveReport {
@@ -42,7 +39,8 @@ const report = engine === 'snarkjs' ? await runSnarkjs() : await runNative(engin
 process.stdout.write(`${JSON.stringify(report)}\n`, () => process.exit(0));
 
 async function runNative(backend: string | undefined): Promise<ProveReport> {
-  let key: Awaited<ReturnType<typeof loadNativeKey>> | undefined;
+  const { loadNativeKey } = await import('../../prover/native-engine.js');
+  let key: Awaited<ReturnType<typeof loadNativeKey>> | undefined;| undefined;
   const budget = process.env.BENCH_TABLES_MIB;
   const options = {
     ...(backend === undefined ? {} : { backend }),
@@ -77,6 +75,8 @@ async function runNative(backend: string | undefined): Promise<ProveReport> {
 }
 
 async function runSnarkjs(): Promise<ProveReport> {
+  const { groth16 } = await import('snarkjs');
+  const { encodeWitness } = await import('../../circuits/r1cs/file.js');
   const file = readFileSync(zkeyPath);
   const zkey = new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
   const encoded = encodeWitness(witness);
