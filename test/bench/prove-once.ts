@@ -40,7 +40,7 @@ process.stdout.write(`${JSON.stringify(report)}\n`, () => process.exit(0));
 
 async function runNative(backend: string | undefined): Promise<ProveReport> {
   const { loadNativeKey } = await import('../../prover/native-engine.js');
-  let key: Awaited<ReturnType<typeof loadNativeKey>> | undefined;| undefined;
+  let key: Awaited<ReturnType<typeof loadNativeKey>> | undefined;
   const budget = process.env.BENCH_TABLES_MIB;
   const options = {
     ...(backend === undefined ? {} : { backend }),
