@@ -92,3 +92,7 @@ bench-prover: build ## native prover against snarkjs: bit-heavy circuits to 2^20
 .PHONY: bench-ceremony
 bench-ceremony: build ## cheating contributions against two verifiers, a ceremony and its re-verification; ends with one line of JSON
 	@node dist/test/bench/ceremony.js
+
+.PHONY: bench-setup
+bench-setup: build ## setup times: LeNet development key, powers of tau of 2^POWER, phase-2 key; SNARKJS=1 has snarkjs verify them
+	@node dist/test/bench/setup.js
