@@ -32,13 +32,15 @@ export interface ModelDetail extends ModelSummary {
   readonly layers: readonly LayerCost[];
   readonly agreement: Readonly<Record<string, unknown>> | null;
   readonly manifest: Manifest;
+  /** Real inputs to try, for the models of this repository. */
+  readonly samples: readonly Sample[] | null;
   readonly files: Readonly<Record<string, { readonly sha256: string; readonly sizeBytes: number }>>;
 }
 
 /** A real input to try, and what it is. */
 export interface Sample {
-  readonly label: string;
-  readonly data: readonly number[];
+  readonly label: number;
+  readonly values: readonly number[];
 }
 
 /** What the dashboard reads of a manifest: how an input becomes the integers that are committed. */
@@ -80,7 +82,8 @@ export interface Stats {
     readonly proven: number;
     readonly settled: number;
   }[];
-  readonly provers: readonly string[];
+  readonly engine: string | null;
+  readonly chain: { readonly chainId: number; readonly settlement: string } | null;
   readonly rssBytes: number;
 }
 
@@ -137,9 +140,6 @@ export const listModels = async (): Promise<readonly ModelSummary[]> =>
 
 export const getModel = (modelId: string): Promise<ModelDetail> =>
   call(`/v1/models/${encodeURIComponent(modelId)}`);
-
-export const listSamples = async (modelId: string): Promise<readonly Sample[]> =>
-  (await call<{ data: readonly Sample[] }>(`/v1/models/${encodeURIComponent(modelId)}/samples`)).data;
 
 /** One call to infer; the idempotency key makes a retried click the same inference. */
 export const infer = (modelId: string, input: readonly number[], settlement: string): Promise<Inference> =>

@@ -7,11 +7,9 @@ import {
   isOver,
   type Inference,
   listModels,
-  listSamples,
   type ModelDetail,
   type ModelSummary,
   type OutputTensor,
-  type Sample,
 } from './api.js';
 import { Digest, formatMs, SetupBadge, StateBadge } from './badges.js';
 import { DigitPad } from './digit-pad.js';
@@ -48,10 +46,7 @@ function Bench({ models, chosen }: { models: readonly ModelSummary[]; chosen: st
   const [modelId, setModelId] = useState(
     models.find((model) => model.id === chosen)?.id ?? (models.find(isDigitModel) ?? models[0]!).id,
   );
-  const detail = useLoaded(
-    async () => [await getModel(modelId), await listSamples(modelId)] as const,
-    modelId,
-  );
+  const detail = useLoaded(() => getModel(modelId), modelId);
   return (
     <>
       <h1>Run a model, keep the proof</h1>
@@ -69,20 +64,19 @@ function Bench({ models, chosen }: { models: readonly ModelSummary[]; chosen: st
           ))}
         </select>
       </label>
-      <Loading of={detail}>
-        {([model, samples]) => <Run key={model.id} model={model} samples={samples} />}
-      </Loading>
+      <Loading of={detail}>{(model) => <Run key={model.id} model={model} />}</Loading>
     </>
   );
 }
 
-function Run({ model, samples }: { model: ModelDetail; samples: readonly Sample[] }) {
+function Run({ model }: { model: ModelDetail }) {
+  const samples = model.samples ?? [];
   const isDigit = isDigitModel(model);
   const size = elementCount(model);
   const [pixels, setPixels] = useState<number[]>(() => [
-    ...(samples[0]?.data ?? new Array<number>(size).fill(0)),
+    ...(samples[0]?.values ?? new Array<number>(size).fill(0)),
   ]);
-  const [row, setRow] = useState(() => (samples[0]?.data ?? new Array<number>(size).fill(0)).join(', '));
+  const [row, setRow] = useState(() => (samples[0]?.values ?? new Array<number>(size).fill(0)).join(', '));
   const [settlement, setSettlement] = useState('onchain');
   const [accepted, setAccepted] = useState<Inference | null>(null);
   const [progress, setProgress] = useState<Inference | null>(null);
@@ -134,7 +128,7 @@ function Run({ model, samples }: { model: ModelDetail; samples: readonly Sample[
                   key={index}
                   type="button"
                   class="chip"
-                  onClick={() => setPixels([...sample.data])}
+                  onClick={() => setPixels([...sample.values])}
                   aria-label={`Real digit ${sample.label}`}
                 >
                   {sample.label}

@@ -17,7 +17,8 @@ export function Queue(_: { argument: string }) {
               <Tile label="waiting" value={String(now.queue.queued)} />
               <Tile label="proving" value={String(now.queue.proving)} />
               <Tile label="oldest wait" value={formatMs(now.queue.oldestMs)} />
-              <Tile label="provers" value={now.provers.length === 0 ? 'none yet' : now.provers.join(', ')} />
+              <Tile label="engine" value={now.engine ?? 'none yet'} />
+              <Tile label="chain" value={now.chain === null ? 'none' : String(now.chain.chainId)} />
               <Tile label="memory" value={formatBytes(now.rssBytes)} />
             </ul>
             <Plot minutes={now.minutes} />
