@@ -7,6 +7,8 @@ import { relu } from './relu.js';
 import { cast } from './cast.js';
 import { clip, maximum, minimum } from './extremum.js';
 import { convInteger, matMulInteger } from './integer-product.js';
+import * as arithmetic from './integer-arithmetic.js';
+import * as bitwise from './bitwise.js';
 import { gather } from './gather.js';
 import { rescale } from './rescale.js';
 import { treeEnsemble } from './tree-ensemble.js';
@@ -20,6 +22,18 @@ export const OPS: readonly Op[] = [
   qLinearConv,
   qLinearMatMul,
   qGemm,
+  arithmetic.add,
+  arithmetic.subtract,
+  arithmetic.multiply,
+  arithmetic.negate,
+  arithmetic.absolute,
+  arithmetic.reduceSum,
+  arithmetic.reduceMax,
+  arithmetic.reduceMin,
+  bitwise.bitwiseAnd,
+  bitwise.bitwiseOr,
+  bitwise.bitwiseXor,
+  bitwise.bitwiseNot,
   convInteger,
   matMulInteger,
   rescale,

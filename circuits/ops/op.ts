@@ -1,5 +1,6 @@
 import { ModelRefused } from '../errors.js';
 import type { AttributeValue, ConstantTensor, GraphNode } from '../onnx/graph.js';
+import type { NodeContext } from '../onnx/shape.js';
 import type { Quantized } from '../quantized.js';
 import type { Builder } from '../r1cs/builder.js';
 import type { IntTensor, TensorType } from '../tensor.js';
@@ -43,6 +44,9 @@ export function defineOp<Attributes>(op: Op<Attributes>): Op {
   return op as Op;
 }
 
+/** Opset of the executed graph. */
+const EXECUTED_OPSET = 18;
+
 /** A node with its operands, and readers that refuse with node, attribute, expected, got. */
 export class NodeView {
   constructor(
@@ -56,6 +60,12 @@ export class NodeView {
 
   refuse(what: string, expected: string, got: string): never {
     throw new ModelRefused({ where: this.where, what, expected, got });
+  }
+
+  /** The node as circuits/onnx sees it. The executed graph is written in one opset. */
+  get context(): NodeContext {
+    const { node, operands } = this;
+    return { node, opset: EXECUTED_OPSET, type: (i) => operands[i], constant: (i) => operands[i]?.constant };
   }
 
   /** An operand that must be there. */

@@ -8,9 +8,6 @@ import { Quantized } from '../quantized.js';
 import type { IntTensor } from '../tensor.js';
 import { defineOp, type NodeView, type Op } from './op.js';
 
-/** Opset of the executed graph, which is written in one form only. */
-const EXECUTED_OPSET = 18;
-
 interface Move {
   readonly wiring: Wiring;
   readonly map: Int32Array;
@@ -48,12 +45,7 @@ function wiringOp(type: string, supports: string): Op {
 }
 
 function movesOf(view: NodeView): Moves {
-  const wirings = wiringOf({
-    node: view.node,
-    opset: EXECUTED_OPSET,
-    type: (i) => view.operands[i],
-    constant: (i) => view.operands[i]?.constant,
-  });
+  const wirings = wiringOf(view.context);
   if (!wirings) return view.refuse('indices', 'constant', 'a computed tensor');
   return wirings.map((wiring) => ({ wiring, map: wiring.map() }));
 }

@@ -1,0 +1,225 @@
+/**
+ * Add, Sub, Mul, Neg, Abs (ai.onnx 13, 14) and ReduceSum (13) on integers: results wrap around modulo 2ⁿ, as ONNX
+ * Runtime's do. Sums cost nothing but the wrap, and that only where the bounds reach beyond the type.
+ * Refused: products whose factors span more than 31 bits together.
+ */
+import { AffineWriter, gathered, type AffineTensor } from '../affine.js';
+import * as max from '../gadgets/max.js';
+import * as wrap from '../gadgets/wrap.js';
+import { reducedAxes } from '../onnx/wiring.js';
+import { Quantized } from '../quantized.js';
+import type { Builder } from '../r1cs/builder.js';
+import { LinearCombination } from '../r1cs/linear-combination.js';
+import { broadcastIndices, broadcastShape, dtypeRange, elementCount, stridesOf, type TensorType } from '../tensor.js';
+import { accumulate } from './bilinear.js';
+import { defineOp, type NodeView, type Op } from './op.js';
+
+interface Pairwise {
+  readonly shape: readonly number[];
+}
+
+function pairwise(
+  type: string,
+  compute: (x: number, y: number) => number,
+  combine: (circuit: Builder, x: AffineTensor, y: AffineTensor, shape: readonly number[]) => AffineTensor,
+): Op {
+  return defineOp<Pairwise>({
+    type,
+    domain: '',
+    supports: 'integer types of at most 32 bits, wrap-around',
+    attributes(view) {
+      const [a, b] = [view.operand(0, 'A'), view.operand(1, 'B')];
+      requireInteger(view, a);
+      if (b.dtype !== a.dtype) view.refuse('dtype of B', a.dtype, b.dtype);
+      const shape =
+        broadcastShape(a.shape, b.shape) ??
+        view.refuse('shapes', 'broadcastable', `[${a.shape.join(',')}] and [${b.shape.join(',')}]`);
+      return { shape };
+    },
+    operands: () => [0, 1],
+    shape: ({ shape }, [a]) => [{ dtype: a.dtype, shape }],
+    reference(_, [a, b], [outputType]) {
+      const range = dtypeRange(outputType.dtype)!;
+      const [left, right] = [a, b].map(({ shape }) => broadcastIndices(shape, outputType.shape));
+      const data = Int32Array.from(left, (at, i) => wrap.reference(compute(a.data[at], b.data[right[i]]), range));
+      return [{ ...outputType, data }];
+    },
+    constrain({ circuit, types: [outputType] }, { shape }, inputs) {
+      const [a, b] = inputs.map((input) => input.force(circuit));
+      const result = combine(circuit, a, b, shape);
+      return [Quantized.of(outputType, wrap.constrain(circuit, result, dtypeRange(outputType.dtype)!))];
+    },
+  });
+}
+
+/** x + scale·y, broadcast. */
+function linear(x: AffineTensor, y: AffineTensor, shape: readonly number[], scale: 1 | -1): AffineTensor {
+  const [left, right] = [x, y].map((tensor) => broadcastIndices(tensor.shape, shape));
+  const writer = new AffineWriter();
+  const sum = new LinearCombination();
+  for (let i = 0; i < left.length; i++) {
+    const [p, q] = [left[i], right[i]];
+    sum.clear().addElement(x, p, 1).addElement(y, q, scale).normalize();
+    const ends = scale === 1 ? [y.lo[q], y.hi[q]] : [-y.hi[q], -y.lo[q]];
+    writer.combination(sum, x.lo[p] + ends[0], x.hi[p] + ends[1]);
+  }
+  return writer.finish(shape);
+}
+
+export const add = pairwise('Add', (x, y) => x + y, (_, x, y, shape) => linear(x, y, shape, 1));
+export const subtract = pairwise('Sub', (x, y) => x - y, (_, x, y, shape) => linear(x, y, shape, -1));
+export const multiply = pairwise(
+  'Mul',
+  (x, y) => {
+    if (!Number.isSafeInteger(x * y)) throw new RangeError(`product of ${x} and ${y} is not exact`);
+    return x * y;
+  },
+  (circuit, x, y, shape) => {
+    const [left, right] = [x, y].map((tensor) => broadcastIndices(tensor.shape, shape));
+    return accumulate(circuit, x, y, shape, (product, end) => {
+      left.forEach((at, i) => {
+        product(at, right[i]);
+        end();
+      });
+    });
+  },
+);
+
+function unary(type: string, compute: (x: number) => number, combine: (circuit: Builder, x: AffineTensor) => AffineTensor): Op {
+  return defineOp<null>({
+    type,
+    domain: '',
+    supports: 'integer types of at most 32 bits, wrap-around',
+    attributes(view) {
+      requireInteger(view, view.operand(0, 'X'));
+      return null;
+    },
+    operands: () => [0],
+    shape: (_, [x]) => [x],
+    reference(_, [x]) {
+      const range = dtypeRange(x.dtype)!;
+      return [{ ...x, data: x.data.map((value) => wrap.reference(compute(value), range)) }];
+    },
+    constrain({ circuit, types: [outputType] }, _, [x]) {
+      const result = combine(circuit, x.force(circuit));
+      return [Quantized.of(outputType, wrap.constrain(circuit, result, dtypeRange(outputType.dtype)!))];
+    },
+  });
+}
+
+function negated(x: AffineTensor): AffineTensor {
+  return {
+    ...x,
+    coefficients: x.coefficients.map((value) => -value),
+    constants: x.constants.map((value) => -value),
+    lo: x.hi.map((value) => -value),
+    hi: x.lo.map((value) => -value),
+  };
+}
+
+export const negate = unary('Neg', (x) => -x, (_, x) => negated(x));
+/** |x| = max(x, −x). */
+export const absolute = unary('Abs', Math.abs, (circuit, x) => max.constrain(circuit, x, negated(x)));
+
+interface Reduction {
+  readonly shape: readonly number[];
+  /** Elements of each group, group by group. */
+  readonly members: Int32Array;
+  readonly groupSize: number;
+}
+
+export const reduceSum = defineOp<Reduction>({
+  type: 'ReduceSum',
+  domain: '',
+  supports: 'integer types of at most 32 bits, constant axes, wrap-around',
+  attributes(view) {
+    const x = view.operand(0, 'data');
+    requireInteger(view, x);
+    return reductionOf(view, x.shape);
+  },
+  operands: () => [0],
+  shape: ({ shape }, [x]) => [{ dtype: x.dtype, shape }],
+  reference({ members, groupSize }, [x], [type]) {
+    const data = Int32Array.from({ length: elementCount(type.shape) }, (_, group) => {
+      let sum = 0;
+      for (let k = 0; k < groupSize; k++) sum += x.data[members[group * groupSize + k]];
+      return wrap.reference(sum, dtypeRange(type.dtype)!);
+    });
+    return [{ ...type, data }];
+  },
+  constrain({ circuit, types: [type] }, { members, groupSize }, [x]) {
+    const values = x.force(circuit);
+    const writer = new AffineWriter();
+    const sum = new LinearCombination();
+    for (let group = 0; group < members.length; group += groupSize) {
+      let [lo, hi] = [0, 0];
+      sum.clear();
+      for (let k = group; k < group + groupSize; k++) {
+        sum.addElement(values, members[k], 1);
+        lo += values.lo[members[k]];
+        hi += values.hi[members[k]];
+      }
+      writer.combination(sum.normalize(), lo, hi);
+    }
+    const sums = writer.finish(type.shape);
+    return [Quantized.of(type, wrap.constrain(circuit, sums, dtypeRange(type.dtype)!))];
+  },
+});
+
+function reduceExtremum(type: 'ReduceMax' | 'ReduceMin'): Op {
+  const choose = type === 'ReduceMax' ? Math.max : Math.min;
+  return defineOp<Reduction>({
+    type,
+    domain: '',
+    supports: 'integer types of at most 32 bits, constant axes',
+    attributes(view) {
+      const x = view.operand(0, 'data');
+      requireInteger(view, x);
+      return reductionOf(view, x.shape);
+    },
+    operands: () => [0],
+    shape: ({ shape }, [x]) => [{ dtype: x.dtype, shape }],
+    reference({ members, groupSize }, [x], [outputType]) {
+      const data = Int32Array.from({ length: elementCount(outputType.shape) }, (_, group) =>
+        choose(...Array.from({ length: groupSize }, (_unused, k) => x.data[members[group * groupSize + k]])),
+      );
+      return [{ ...outputType, data }];
+    },
+    constrain({ circuit, types: [outputType] }, { members, groupSize }, [x]) {
+      const values = x.force(circuit);
+      let best: AffineTensor | undefined;
+      for (let k = 0; k < groupSize; k++) {
+        const members_k = members.filter((_, i) => i % groupSize === k);
+        const layer = gathered(values, outputType.shape, members_k);
+        const signed = type === 'ReduceMax' ? layer : negated(layer);
+        best = best ? max.constrain(circuit, best, signed) : signed;
+      }
+      return [Quantized.of(outputType, type === 'ReduceMax' ? best! : negated(best!))];
+    },
+  });
+}
+
+export const reduceMax = reduceExtremum('ReduceMax');
+export const reduceMin = reduceExtremum('ReduceMin');
+
+function reductionOf(view: NodeView, from: readonly number[]): Reduction {
+  const axes = reducedAxes(view.context);
+  const keep = view.int('keepdims', 1) === 1;
+  const outer = from.flatMap((size, axis) => (axes.has(axis) ? [] : [{ size, axis }]));
+  const inner = from.flatMap((size, axis) => (axes.has(axis) ? [{ size, axis }] : []));
+  const strides = stridesOf(from);
+  const offsets = (list: readonly { size: number; axis: number }[]) =>
+    list.reduce<number[]>(
+      (all, { size, axis }) => all.flatMap((at) => Array.from({ length: size }, (_, i) => at + i * strides[axis])),
+      [0],
+    );
+  const groups = offsets(outer);
+  const group = offsets(inner);
+  const members = Int32Array.from(groups.flatMap((at) => group.map((offset) => at + offset)));
+  const shape = from.flatMap((size, axis) => (axes.has(axis) ? (keep ? [1] : []) : [size]));
+  return { shape, members, groupSize: group.length };
+}
+
+function requireInteger(view: NodeView, { dtype }: TensorType): void {
+  if (!dtypeRange(dtype) || dtype === 'bool') view.refuse('dtype', 'an integer of at most 32 bits', dtype);
+}
