@@ -80,6 +80,11 @@ export function concatenated(tensors: readonly AffineTensor[]): AffineTensor {
   return writer.finish([tensors.reduce((sum, { constants }) => sum + constants.length, 0)]);
 }
 
+/** Wires in one element's combination. */
+export function termCount({ starts }: AffineTensor, index: number): number {
+  return starts[index + 1] - starts[index];
+}
+
 /** Value of one element under a provisional assignment; exact because bounds keep sums below 2^53. */
 export function evaluateElement(tensor: AffineTensor, index: number, wireValues: Int32Array): number {
   const { starts, wires, coefficients } = tensor;

@@ -20,7 +20,8 @@ export function constrain(circuit: Builder, x: AffineTensor, width: number, sign
   requireHeadroom(circuit, 2 ** width);
   const [min, max] = signed ? [-(2 ** (width - 1)), 2 ** (width - 1) - 1] : [0, 2 ** width - 1];
   for (let i = 0; i < count; i++) {
-    if (x.lo[i] < min || x.hi[i] > max) throw new RangeError(`[${x.lo[i]}, ${x.hi[i]}] does not fit ${width} bits`);
+    if (x.lo[i] < min || x.hi[i] > max)
+      throw new RangeError(`[${x.lo[i]}, ${x.hi[i]}] does not fit ${width} bits`);
   }
   const first = circuit.exists('bits', count * width, (values, at) => {
     for (let i = 0; i < count; i++) {

@@ -1,7 +1,7 @@
 import { roundHalfEven, type FloorFit, type HalfEvenFit } from '../import/fit.js';
 import type { Builder } from '../r1cs/builder.js';
 import type { LinearCombination } from '../r1cs/linear-combination.js';
-import { rangeBits, readRange } from './range.js';
+import { hiddenBits, rangeBits, readRange } from './range.js';
 import type { EqualityTest } from './is-zero.js';
 
 export interface Requantize {
@@ -33,11 +33,15 @@ export class DivisionPlan {
   /** t < 0 is reachable / t ≥ levels is reachable. */
   readonly low: Uint8Array;
   readonly high: Uint8Array;
+  /** Remainder bits without a wire. */
+  readonly hidden: Uint8Array;
   /** Where an element's bits start: s, ylow bits, remainder bits. */
   readonly bitOffsets: Uint32Array;
   /** Where its g and O bits start. */
   readonly overflowOffsets: Uint32Array;
   readonly activeCount: number;
+  /** Largest y the bounds allow. */
+  readonly top: Float64Array;
   private readonly levels: Float64Array;
   private readonly overflow: Float64Array;
   /** y at t = 0. */
@@ -49,14 +53,18 @@ export class DivisionPlan {
     private readonly lo: Float64Array,
     private readonly hi: Float64Array,
     specOf: (index: number) => number,
+    /** Wires in the accumulator of element i. */
+    termsOf: (index: number) => number = () => Infinity,
   ) {
     const count = (this.count = lo.length);
     this.constant = new Uint8Array(count);
     this.linear = new Uint8Array(count);
     this.low = new Uint8Array(count);
+    this.hidden = new Uint8Array(count);
     this.high = new Uint8Array(count);
     this.bitOffsets = new Uint32Array(count + 1);
     this.overflowOffsets = new Uint32Array(count + 1);
+    this.top = new Float64Array(count);
     this.levels = new Float64Array(count);
     this.overflow = new Float64Array(count);
     this.floor = new Float64Array(count);
@@ -65,6 +73,8 @@ export class DivisionPlan {
     for (let i = 0; i < count; i++) {
       this.specs[i] = specOf(i);
       this.bound(i);
+      const terms = termsOf(i) + this.exceptionsOf(i).length;
+      if (!this.isFree(i) && !this.isHalfEven(i)) this.hidden[i] = hiddenBits(this.divisor(i), terms);
       if (!this.isFree(i)) active++;
       this.bitOffsets[i + 1] = this.bitOffsets[i] + this.bitsOf(i);
       this.overflowOffsets[i + 1] = this.overflowOffsets[i] + this.overflowBitsOf(i);
@@ -184,7 +194,7 @@ export class DivisionPlan {
   private bitsOf(i: number): number {
     if (this.isFree(i)) return 0;
     const b = this.divisor(i);
-    const remainder = this.isHalfEven(i) ? rangeBits(b - 1) + 1 : rangeBits(b);
+    const remainder = this.isHalfEven(i) ? rangeBits(b - 1) + 1 : rangeBits(b) - this.hidden[i];
     return this.low[i] + rangeBits(this.levels[i]) + remainder;
   }
 
@@ -209,6 +219,7 @@ export class DivisionPlan {
     const clampedLo = Math.min(Math.max(yLo, yMin), yMax);
     const clampedHi = Math.min(Math.max(yHi, yMin), yMax);
     this.floor[i] = clampedLo;
+    this.top[i] = clampedHi;
     if (clampedLo === clampedHi) {
       this.constant[i] = 1;
       return;
@@ -218,21 +229,15 @@ export class DivisionPlan {
     const plain = fit.kind === 'floor' && fit.b === 1 && this.exceptionsOf(i).length === 0;
     if (plain && this.low[i] + this.high[i] === 0) this.linear[i] = 1;
     let levels = clampedHi - clampedLo + 1;
-    if (fit.kind === 'halfEven') levels = this.evenLevels(levels, i);
-    this.levels[i] = levels;
-    const below = this.low[i] === 1 ? Math.ceil((clampedLo - yLo) / levels) : 0;
-    const above = this.high[i] === 1 ? Math.ceil((yHi - clampedLo + 1) / levels) - 1 : 0;
-    this.overflow[i] = Math.max(below, above, 1);
-  }
-
-  /** The parity must be one bit of ylow, so the levels are rounded up to a power of two. */
-  private evenLevels(levels: number, i: number): number {
-    const rounded = 2 ** rangeBits(levels);
-    if (rounded !== levels && this.high[i] === 1) {
-      throw new RangeError(
-        `half-even requantization saturating to ${levels} levels needs a clamp of its own`,
-      );
+    if (fit.kind === 'halfEven') {
+      // The parity must be one bit of ylow, so the levels are a power of two: all of them where y saturates above,
+      // else rounded up, as the bounds keep t below.
+      if (this.high[i] === 1) this.floor[i] = yMin;
+      levels = 2 ** rangeBits(this.high[i] === 1 ? yMax - yMin + 1 : levels);
     }
-    return rounded;
+    this.levels[i] = levels;
+    const below = this.low[i] === 1 ? Math.ceil((this.floor[i] - yLo) / levels) : 0;
+    const above = this.high[i] === 1 ? Math.ceil((yHi - this.floor[i] + 1) / levels) - 1 : 0;
+    this.overflow[i] = Math.max(below, above, 1);
   }
 }

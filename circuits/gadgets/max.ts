@@ -1,8 +1,7 @@
 import type { AffineTensor } from '../affine.js';
-import { AffineWriter, evaluateElement } from '../affine.js';
+import { AffineWriter, evaluateElement, termCount } from '../affine.js';
 import type { Builder } from '../r1cs/builder.js';
-import { LinearCombination } from '../r1cs/linear-combination.js';
-import { addRange, rangeBits, readRange, requireHeadroom, writeRangeBits } from './range.js';
+import { addRange, hiddenBits, rangeBits, requireHeadroom, writeKeptBits } from './range.js';
 
 /** Element-wise larger of two integers. */
 export function reference(x: number, y: number): number {
@@ -18,30 +17,47 @@ export function cost(lo: number, hi: number): number {
 /**
  * Element-wise maximum of two tensors of one shape.
  *
- * Proves   m = max(x, y), as the combination y + p with p = max(x − y, 0).
+ * Proves   m = max(x, y), one wire an element where either side can win.
  * Assumes  x − y inside the interval of the operands' bounds; 4·|x − y| < modulus (checked).
- * Cost     ceil(log2 M) + 3 constraints, M = max(hi + 1, −lo) for x − y in [lo, hi]; 0 if one side always wins.
+ * Cost     ceil(log2 M) + 3 constraints, M = max(hi + 1, −lo) for x − y in [lo, hi], one fewer for short operands
+ *          (`hiddenBits`); 0 if one side always wins.
  *
- *   s, bits boolean;  ρ = Σ weights·bits in [0, M − 1];  x − y = ρ − M·(1 − s);  s·ρ = p.
+ *   s, bits boolean;  ρ = Σ weights·bits in [0, M − 1];  x − y = ρ − M·(1 − s);  s·ρ = m − y.
  *
- * s = 1: x − y = ρ ≥ 0 and p = x − y. s = 0: x − y = ρ − M ≤ −1 and p = 0. The two cases exclude each other, so s
- * is determined (ties give s = 1), and with it p.
+ * s = 1: x − y = ρ ≥ 0 and m = y + ρ = x. s = 0: x − y = ρ − M ≤ −1 and m = y. The cases exclude each other, so s is
+ * determined (ties give s = 1), and with it m.
  */
 export function constrain(circuit: Builder, x: AffineTensor, y: AffineTensor): AffineTensor {
+  return extremum(circuit, x, y, 'max');
+}
+
+/** Element-wise minimum, by the same relation with s·ρ = x − m: s = 1 gives m = y, s = 0 gives m = x. */
+export function constrainMin(circuit: Builder, x: AffineTensor, y: AffineTensor): AffineTensor {
+  return extremum(circuit, x, y, 'min');
+}
+
+function extremum(circuit: Builder, x: AffineTensor, y: AffineTensor, which: 'max' | 'min'): AffineTensor {
+  const choose = which === 'max' ? Math.max : Math.min;
+  // [taken when s = 1, taken when s = 0]
+  const [atOne, atZero] = which === 'max' ? [x, y] : [y, x];
   const count = x.constants.length;
   const sizes = new Float64Array(count);
+  const hidden = new Uint8Array(count);
   const offsets = new Uint32Array(count + 1);
-  let products = 0;
+  let openCount = 0;
   for (let i = 0; i < count; i++) {
     const lo = x.lo[i] - y.hi[i];
     const hi = x.hi[i] - y.lo[i];
-    const open = lo < 0 && hi > 0;
-    sizes[i] = open ? Math.max(hi + 1, -lo) : 0;
-    if (open) {
-      requireHeadroom(circuit, 2 * sizes[i]);
-      products++;
+    offsets[i + 1] = offsets[i];
+    if (lo >= 0 || hi <= 0) continue;
+    sizes[i] = Math.max(hi + 1, -lo);
+    requireHeadroom(circuit, 2 * sizes[i]);
+    if (Math.abs(choose(x.lo[i], y.lo[i])) > 2 ** 31 || choose(x.hi[i], y.hi[i]) >= 2 ** 31) {
+      throw new RangeError(`${which} of values beyond int32`);
     }
-    offsets[i + 1] = offsets[i] + (open ? 1 + rangeBits(sizes[i]) : 0);
+    hidden[i] = hiddenBits(sizes[i], termCount(x, i) + termCount(y, i));
+    offsets[i + 1] += 1 + rangeBits(sizes[i]) - hidden[i];
+    openCount++;
   }
 
   const first = circuit.exists('max bits', offsets[count], (values, at) => {
@@ -50,39 +66,39 @@ export function constrain(circuit: Builder, x: AffineTensor, y: AffineTensor): A
       const difference = evaluateElement(x, i, values) - evaluateElement(y, i, values);
       const sign = difference >= 0 ? 1 : 0;
       values[at + offsets[i]] = sign;
-      writeRangeBits(values, at + offsets[i] + 1, sizes[i], difference + (1 - sign) * sizes[i]);
+      writeKeptBits(values, at + offsets[i] + 1, sizes[i], difference + (1 - sign) * sizes[i], hidden[i]);
     }
   });
   circuit.boolean('max bits', first, offsets[count]);
-  const gain = circuit.exists('max gain', products, (values, at) => {
+  const maxima = circuit.exists('max', openCount, (values, at) => {
     for (let i = 0, next = at; i < count; i++) {
       if (sizes[i] === 0) continue;
-      const sign = values[first + offsets[i]];
-      values[next++] = sign * readRange(values, first + offsets[i] + 1, sizes[i]);
+      values[next++] = evaluateElement(values[first + offsets[i]] === 1 ? atOne : atZero, i, values);
     }
   });
 
   const writer = new AffineWriter();
-  const sum = new LinearCombination();
-  for (let i = 0, next = gain; i < count; i++) {
-    const lo = Math.max(x.lo[i], y.lo[i]);
-    const hi = Math.max(x.hi[i], y.hi[i]);
+  const { a, b, c } = circuit;
+  for (let i = 0, m = maxima; i < count; i++) {
     if (sizes[i] === 0) {
-      writer.copy(x.lo[i] >= y.hi[i] ? x : y, i);
+      writer.copy(x.lo[i] >= y.hi[i] ? atOne : atZero, i);
       continue;
     }
     const sign = first + offsets[i];
-    circuit.a.addElement(x, i, 1).addElement(y, i, -1).constant(sizes[i]);
-    circuit.c.add(sign, sizes[i]);
-    addRange(circuit.c, sign + 1, sizes[i], 1);
-    circuit.enforceLinear('max difference');
-    circuit.a.add(sign, 1);
-    addRange(circuit.b, sign + 1, sizes[i], 1);
-    circuit.c.add(next, 1);
-    circuit.enforce('max gain');
-    sum.clear().addElement(y, i, 1).add(next, 1).normalize();
-    writer.combination(sum, lo, hi);
-    next++;
+    // ρ = x − y + M·(1 − s)
+    a.addElement(x, i, 1).addElement(y, i, -1).constant(sizes[i]).add(sign, -sizes[i]);
+    addRange(a, sign + 1, sizes[i], -1, hidden[i]);
+    if (hidden[i] === 1) circuit.enforceBoolean('max difference');
+    else circuit.enforceLinear('max difference');
+    a.add(sign, 1);
+    if (hidden[i] === 0) addRange(b, sign + 1, sizes[i], 1);
+    else b.addElement(x, i, 1).addElement(y, i, -1).constant(sizes[i]).add(sign, -sizes[i]);
+    if (which === 'max') c.add(m, 1).addElement(y, i, -1);
+    else c.addElement(x, i, 1).add(m, -1);
+    circuit.enforce('max');
+    writer.term(m, 1);
+    writer.end(0, choose(x.lo[i], y.lo[i]), choose(x.hi[i], y.hi[i]));
+    m++;
   }
   return writer.finish(x.shape);
 }

@@ -5,7 +5,7 @@
  * bits is not unique unless n is a power of two, their weighted sum is.
  */
 import type { AffineTensor } from '../affine.js';
-import { evaluateElement } from '../affine.js';
+import { evaluateElement, termCount } from '../affine.js';
 import type { Builder } from '../r1cs/builder.js';
 import type { LinearCombination } from '../r1cs/linear-combination.js';
 
@@ -35,6 +35,37 @@ export function writeRangeBits(values: Int32Array, first: number, size: number, 
   values[first + bits - 1] = top;
 }
 
+/** Longest combination that is written twice to save its own row. */
+const SHORT_TERMS = 8;
+
+/**
+ * How many bits of an exact range get no wire: with a short combination the bit of weight 1 is stated as "the rest of
+ * the sum is 0 or 1" (A = B = the combination), which makes the sum's own row unnecessary. Not where a second bit
+ * has weight 1: that one could then take over unnoticed.
+ */
+export function hiddenBits(size: number, termCount: number): 0 | 1 {
+  const bits = rangeBits(size);
+  if (bits === 0 || termCount > SHORT_TERMS) return 0;
+  return bits > 1 && rangeWeight(size, bits - 1) === 1 ? 0 : 1;
+}
+
+/** The canonical bits from `fromBit` on. */
+export function writeKeptBits(
+  values: Int32Array,
+  first: number,
+  size: number,
+  value: number,
+  fromBit: number,
+): void {
+  const bits = rangeBits(size);
+  for (let j = bits - 1; j >= fromBit; j--) {
+    const weight = rangeWeight(size, j);
+    const isTaken = j === bits - 1 ? value >= 2 ** (bits - 1) : Math.floor(value / weight) % 2 === 1;
+    values[first + j - fromBit] = isTaken ? 1 : 0;
+    if (isTaken && j === bits - 1) value -= weight;
+  }
+}
+
 /** Adds scale·Σ weightⱼ·bitⱼ for the bits from `fromBit` on. */
 export function addRange(
   combination: LinearCombination,
@@ -59,31 +90,29 @@ export function readRange(values: Int32Array, first: number, size: number): numb
 /**
  * Proves   lo ≤ x < lo + size for every element x of the tensor.
  * Assumes  size < modulus/4 (checked), so that no other integer of the field's small range fits.
- * Cost     ceil(log2 size) constraints an element.
- *
- * The bit of weight 1 gets no wire: x − lo − Σ_{j ≥ 1} weightⱼ·bitⱼ must be 0 or 1, which states the sum as well.
+ * Cost     ceil(log2 size) constraints an element, and one more where no bit can be hidden (`hiddenBits`).
  */
 export function rangeCheck(circuit: Builder, label: string, x: AffineTensor, lo: number, size: number): void {
   requireHeadroom(circuit, size);
   const bits = rangeBits(size);
   const count = x.constants.length;
-  const kept = Math.max(bits - 1, 0);
-  const scratch = new Int32Array(bits);
-  const first = circuit.exists(`${label}/bits`, count * kept, (values, at) => {
+  const hidden = new Uint8Array(count);
+  const offsets = new Uint32Array(count + 1);
+  for (let i = 0; i < count; i++) {
+    hidden[i] = hiddenBits(size, termCount(x, i));
+    offsets[i + 1] = offsets[i] + bits - hidden[i];
+  }
+  const first = circuit.exists(`${label}/bits`, offsets[count], (values, at) => {
     for (let i = 0; i < count; i++) {
-      writeRangeBits(scratch, 0, size, evaluateElement(x, i, values) - lo);
-      for (let j = 0; j < kept; j++) values[at + i * kept + j] = scratch[j + 1];
+      writeKeptBits(values, at + offsets[i], size, evaluateElement(x, i, values) - lo, hidden[i]);
     }
   });
-  circuit.boolean(`${label}/bits`, first, count * kept);
+  circuit.boolean(`${label}/bits`, first, offsets[count]);
   for (let i = 0; i < count; i++) {
     circuit.a.addElement(x, i, 1).constant(-lo);
-    if (bits === 0) {
-      circuit.enforceLinear(`${label}/constant`);
-      continue;
-    }
-    addRange(circuit.a, first + i * kept, size, -1, 1);
-    circuit.enforceBoolean(`${label}/sum`);
+    addRange(circuit.a, first + offsets[i], size, -1, hidden[i]);
+    if (hidden[i] === 1) circuit.enforceBoolean(`${label}/sum`);
+    else circuit.enforceLinear(`${label}/sum`);
   }
 }
 

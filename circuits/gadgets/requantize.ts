@@ -4,12 +4,12 @@
  * at every threshold; this file only proves the integer relation.
  */
 import type { AffineTensor } from '../affine.js';
-import { AffineWriter, evaluateElement } from '../affine.js';
+import { AffineWriter, evaluateElement, termCount } from '../affine.js';
 import type { Builder } from '../r1cs/builder.js';
 import { LinearCombination } from '../r1cs/linear-combination.js';
 import * as isZero from './is-zero.js';
 import { DivisionPlan, rounded, type Requantize } from './division-plan.js';
-import { addRange, rangeBits, requireHeadroom, writeRangeBits } from './range.js';
+import { addRange, rangeBits, requireHeadroom, writeKeptBits, writeRangeBits } from './range.js';
 
 export function reference(r: Requantize, accumulator: number): number {
   const y = rounded(r, accumulator);
@@ -25,7 +25,8 @@ export function cost(r: Requantize, lo: number, hi: number): number {
  * Proves   y = clamp(floor(u / b), 0, Y − 1) + yMin for u = a·acc + c + Σ δₑ·[acc = e] shifted by −b·yMin
  *          (floor fit), or round-half-even of m·acc/2^k in place of the floor (half-even fit).
  * Assumes  acc inside the tensor's bounds; 4·|u| < modulus (checked).
- * Cost     4 + ceil(log2 n) + ceil(log2 Y) + ceil(log2 b) constraints; less where the bounds allow it.
+ * Cost     4 + ceil(log2 n) + ceil(log2 Y) + ceil(log2 b) constraints; less where the bounds allow it,
+ *          and one less for a short accumulator (`hiddenBits`).
  *
  * With t = floor(u / b), K = n·Y and exact ranges O in [0, n − 1], ylow in [0, Y − 1], r in [0, b − 1]:
  *
@@ -49,7 +50,9 @@ export function constrain(
   requantizations: readonly Requantize[],
   specOf: (index: number) => number,
 ): AffineTensor {
-  const plan = new DivisionPlan(requantizations, accumulator.lo, accumulator.hi, specOf);
+  const plan = new DivisionPlan(requantizations, accumulator.lo, accumulator.hi, specOf, (i) =>
+    termCount(accumulator, i),
+  );
   const count = plan.count;
   for (let i = 0; i < count; i++) requireHeadroom(circuit, plan.magnitude(i));
 
@@ -94,7 +97,7 @@ export function constrain(
         writeRangeBits(values, remainder, plan.divisor(i) - 1, rest - odd - 2 * x);
         values[remainder + rangeBits(plan.divisor(i) - 1)] = x;
       } else {
-        writeRangeBits(values, remainder, plan.divisor(i), rest);
+        writeKeptBits(values, remainder, plan.divisor(i), rest, plan.hidden[i]);
       }
     }
   });
@@ -158,13 +161,13 @@ export function constrain(
       circuit.enforce('overflow bits');
     }
 
-    // u = b·(−K(1 − s) + Y·g + Y·O + ylow) + r
+    // u − b·(−K(1 − s) + Y·g + Y·O + ylow) = r
     circuit.a.addElement(accumulator, i, plan.scale(i)).constant(plan.offset(i));
     for (const { test, delta } of testsOf(i)) circuit.a.add(flags + test, delta);
-    if (low) circuit.c.constant(-b * n * levels).add(s, b * n * levels);
-    if (high) circuit.c.add(g, b * levels);
-    addRange(circuit.c, o, n, b * levels);
-    addRange(circuit.c, ylow, levels, b);
+    if (low) circuit.a.constant(b * n * levels).add(s, -b * n * levels);
+    if (high) circuit.a.add(g, -b * levels);
+    addRange(circuit.a, o, n, -b * levels);
+    addRange(circuit.a, ylow, levels, -b);
     if (plan.isHalfEven(i)) {
       const x = remainder + rangeBits(b - 1);
       addRange(circuit.c, remainder, b - 1, 1);
@@ -176,8 +179,9 @@ export function constrain(
       plan.addParity(i, circuit.b, ylow, -1);
       circuit.enforce('tie');
     } else {
-      addRange(circuit.c, remainder, b, 1);
-      circuit.enforceLinear('quotient');
+      addRange(circuit.a, remainder, b, -1, plan.hidden[i]);
+      if (plan.hidden[i] === 1) circuit.enforceBoolean('quotient');
+      else circuit.enforceLinear('quotient');
     }
 
     // (s − g)·ylow = y − (Y − 1)·g
@@ -190,7 +194,7 @@ export function constrain(
     circuit.enforce('y');
 
     writer.term(y, 1);
-    writer.end(0, floor, floor + levels - 1);
+    writer.end(0, floor, plan.top[i]);
     y++;
   }
   return writer.finish(accumulator.shape);

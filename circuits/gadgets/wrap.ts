@@ -49,7 +49,9 @@ export function constrain(
   const writer = new AffineWriter();
   const y = new LinearCombination();
   for (let i = 0; i < count; i++) {
-    y.clear().addElement(x, i, 1).constant(-size * firstLap[i]);
+    y.clear()
+      .addElement(x, i, 1)
+      .constant(-size * firstLap[i]);
     if (laps[i] === 1) {
       writer.combination(y.normalize(), x.lo[i] - size * firstLap[i], x.hi[i] - size * firstLap[i]);
       continue;

@@ -38,7 +38,9 @@ function bitwise(type: string): Op {
     shape: ({ shape }, [a]) => [{ dtype: a.dtype, shape }],
     reference(_, [a, b], [outputType]) {
       const [left, right] = [a, b].map(({ shape }) => broadcastIndices(shape, outputType.shape));
-      return [{ ...outputType, data: Int32Array.from(left, (at, i) => compute(a.data[at], b.data[right[i]])) }];
+      return [
+        { ...outputType, data: Int32Array.from(left, (at, i) => compute(a.data[at], b.data[right[i]])) },
+      ];
     },
 
     // The linear part needs no bits: Σ ±2ʲ·(aⱼ + bⱼ) = a + b.
@@ -118,4 +120,3 @@ function layoutOf({ dtype }: TensorType): { width: number; signed: boolean } {
 function widthOf(view: NodeView, { dtype }: TensorType): void {
   if (!dtypeRange(dtype) || dtype === 'bool') view.refuse('dtype', 'an integer of at most 32 bits', dtype);
 }
-

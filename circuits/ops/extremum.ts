@@ -1,6 +1,6 @@
 /**
  * Max, Min (ai.onnx 13) and Clip (ai.onnx 13) on integers, numpy broadcasting. Against a single constant a pending
- * rounding only narrows its clamp; otherwise each pair costs one maximum (min(x, y) = −max(−x, −y)).
+ * rounding only narrows its clamp; otherwise each pair costs one comparison.
  */
 import { constantTensor, gathered, type AffineTensor } from '../affine.js';
 import * as max from '../gadgets/max.js';
@@ -57,7 +57,7 @@ function extremum(type: 'Max' | 'Min'): Op {
       return [
         Quantized.of(
           types[0],
-          values.reduce((p, q) => larger(circuit, p, q, type === 'Min')),
+          values.reduce((p, q) => either(circuit, p, q, type)),
         ),
       ];
     },
@@ -103,23 +103,13 @@ function clamped(
   let values = x.force(circuit);
   const bound = (value: number) =>
     constantTensor(type.shape, new Float64Array(values.constants.length).fill(value));
-  if (lo > -Infinity) values = larger(circuit, values, bound(lo), false);
-  if (hi < Infinity) values = larger(circuit, values, bound(hi), true);
+  if (lo > -Infinity) values = either(circuit, values, bound(lo), 'Max');
+  if (hi < Infinity) values = either(circuit, values, bound(hi), 'Min');
   return Quantized.of(type, values);
 }
 
-function larger(circuit: Builder, x: AffineTensor, y: AffineTensor, smaller: boolean): AffineTensor {
-  return smaller ? negated(max.constrain(circuit, negated(x), negated(y))) : max.constrain(circuit, x, y);
-}
-
-function negated(x: AffineTensor): AffineTensor {
-  return {
-    ...x,
-    coefficients: x.coefficients.map((value) => -value),
-    constants: x.constants.map((value) => -value),
-    lo: x.hi.map((value) => -value),
-    hi: x.lo.map((value) => -value),
-  };
+function either(circuit: Builder, x: AffineTensor, y: AffineTensor, which: 'Max' | 'Min'): AffineTensor {
+  return which === 'Max' ? max.constrain(circuit, x, y) : max.constrainMin(circuit, x, y);
 }
 
 function spread(x: AffineTensor, from: readonly number[], to: readonly number[]): AffineTensor {

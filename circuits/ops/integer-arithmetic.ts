@@ -1,7 +1,7 @@
 /**
- * Add, Sub, Mul, Neg, Abs (ai.onnx 13, 14) and ReduceSum (13) on integers: results wrap around modulo 2ⁿ, as ONNX
- * Runtime's do. Sums cost nothing but the wrap, and that only where the bounds reach beyond the type.
- * Refused: products whose factors span more than 31 bits together.
+ * Add, Sub, Mul, Neg, Abs (ai.onnx 13, 14) on integers: results wrap around modulo 2ⁿ, as ONNX Runtime's do. Sums cost
+ * nothing but the wrap, and that only where the bounds reach beyond the type. ReduceSum, ReduceMax, ReduceMin (13).
+ * Refused: products whose factors span more than 31 bits together; a ReduceSum that can leave its type.
  */
 import { AffineWriter, gathered, type AffineTensor } from '../affine.js';
 import * as max from '../gadgets/max.js';
@@ -10,7 +10,14 @@ import { reducedAxes } from '../onnx/wiring.js';
 import { Quantized } from '../quantized.js';
 import type { Builder } from '../r1cs/builder.js';
 import { LinearCombination } from '../r1cs/linear-combination.js';
-import { broadcastIndices, broadcastShape, dtypeRange, elementCount, stridesOf, type TensorType } from '../tensor.js';
+import {
+  broadcastIndices,
+  broadcastShape,
+  dtypeRange,
+  elementCount,
+  stridesOf,
+  type TensorType,
+} from '../tensor.js';
 import { accumulate } from './bilinear.js';
 import { defineOp, type NodeView, type Op } from './op.js';
 
@@ -41,7 +48,9 @@ function pairwise(
     reference(_, [a, b], [outputType]) {
       const range = dtypeRange(outputType.dtype)!;
       const [left, right] = [a, b].map(({ shape }) => broadcastIndices(shape, outputType.shape));
-      const data = Int32Array.from(left, (at, i) => wrap.reference(compute(a.data[at], b.data[right[i]]), range));
+      const data = Int32Array.from(left, (at, i) =>
+        wrap.reference(compute(a.data[at], b.data[right[i]]), range),
+      );
       return [{ ...outputType, data }];
     },
     constrain({ circuit, types: [outputType] }, { shape }, inputs) {
@@ -66,8 +75,16 @@ function linear(x: AffineTensor, y: AffineTensor, shape: readonly number[], scal
   return writer.finish(shape);
 }
 
-export const add = pairwise('Add', (x, y) => x + y, (_, x, y, shape) => linear(x, y, shape, 1));
-export const subtract = pairwise('Sub', (x, y) => x - y, (_, x, y, shape) => linear(x, y, shape, -1));
+export const add = pairwise(
+  'Add',
+  (x, y) => x + y,
+  (_, x, y, shape) => linear(x, y, shape, 1),
+);
+export const subtract = pairwise(
+  'Sub',
+  (x, y) => x - y,
+  (_, x, y, shape) => linear(x, y, shape, -1),
+);
 export const multiply = pairwise(
   'Mul',
   (x, y) => {
@@ -85,7 +102,11 @@ export const multiply = pairwise(
   },
 );
 
-function unary(type: string, compute: (x: number) => number, combine: (circuit: Builder, x: AffineTensor) => AffineTensor): Op {
+function unary(
+  type: string,
+  compute: (x: number) => number,
+  combine: (circuit: Builder, x: AffineTensor) => AffineTensor,
+): Op {
   return defineOp<null>({
     type,
     domain: '',
@@ -117,9 +138,15 @@ function negated(x: AffineTensor): AffineTensor {
   };
 }
 
-export const negate = unary('Neg', (x) => -x, (_, x) => negated(x));
-/** |x| = max(x, −x). */
-export const absolute = unary('Abs', Math.abs, (circuit, x) => max.constrain(circuit, x, negated(x)));
+export const negate = unary(
+  'Neg',
+  (x) => -x,
+  (_, x) => negated(x),
+);
+/** |x| = −min(x, −x): the minimum fits the type even where the absolute value does not. */
+export const absolute = unary('Abs', Math.abs, (circuit, x) =>
+  negated(max.constrainMin(circuit, x, negated(x))),
+);
 
 interface Reduction {
   readonly shape: readonly number[];
@@ -131,7 +158,7 @@ interface Reduction {
 export const reduceSum = defineOp<Reduction>({
   type: 'ReduceSum',
   domain: '',
-  supports: 'integer types of at most 32 bits, constant axes, wrap-around',
+  supports: 'integer types of at most 32 bits, constant axes, sums inside the type',
   attributes(view) {
     const x = view.operand(0, 'data');
     requireInteger(view, x);
@@ -143,7 +170,7 @@ export const reduceSum = defineOp<Reduction>({
     const data = Int32Array.from({ length: elementCount(type.shape) }, (_, group) => {
       let sum = 0;
       for (let k = 0; k < groupSize; k++) sum += x.data[members[group * groupSize + k]];
-      return wrap.reference(sum, dtypeRange(type.dtype)!);
+      return sum;
     });
     return [{ ...type, data }];
   },
@@ -161,8 +188,12 @@ export const reduceSum = defineOp<Reduction>({
       }
       writer.combination(sum.normalize(), lo, hi);
     }
+    const { min, max: top } = dtypeRange(type.dtype)!;
     const sums = writer.finish(type.shape);
-    return [Quantized.of(type, wrap.constrain(circuit, sums, dtypeRange(type.dtype)!))];
+    if (sums.lo.some((value) => value < min) || sums.hi.some((value) => value > top)) {
+      throw new RangeError(`a sum can leave ${type.dtype}`);
+    }
+    return [Quantized.of(type, sums)];
   },
 });
 
@@ -189,12 +220,19 @@ function reduceExtremum(type: 'ReduceMax' | 'ReduceMin'): Op {
       const values = x.force(circuit);
       let best: AffineTensor | undefined;
       for (let k = 0; k < groupSize; k++) {
-        const members_k = members.filter((_, i) => i % groupSize === k);
-        const layer = gathered(values, outputType.shape, members_k);
-        const signed = type === 'ReduceMax' ? layer : negated(layer);
-        best = best ? max.constrain(circuit, best, signed) : signed;
+        const layer = gathered(
+          values,
+          outputType.shape,
+          members.filter((_member, i) => i % groupSize === k),
+        );
+        if (best === undefined) best = layer;
+        else
+          best =
+            type === 'ReduceMax'
+              ? max.constrain(circuit, best, layer)
+              : max.constrainMin(circuit, best, layer);
       }
-      return [Quantized.of(outputType, type === 'ReduceMax' ? best! : negated(best!))];
+      return [Quantized.of(outputType, best!)];
     },
   });
 }
@@ -210,7 +248,8 @@ function reductionOf(view: NodeView, from: readonly number[]): Reduction {
   const strides = stridesOf(from);
   const offsets = (list: readonly { size: number; axis: number }[]) =>
     list.reduce<number[]>(
-      (all, { size, axis }) => all.flatMap((at) => Array.from({ length: size }, (_, i) => at + i * strides[axis])),
+      (all, { size, axis }) =>
+        all.flatMap((at) => Array.from({ length: size }, (_, i) => at + i * strides[axis])),
       [0],
     );
   const groups = offsets(outer);

@@ -141,16 +141,16 @@ class Propagation {
   }
 
   /**
-   * A loose bit changes nothing else if every row that reads it is its own bit or conditional row, or the bit row of a
-   * wireless member of its group, or reads its whole group in proportion, so that the row's value does not depend on
-   * the encoding.
+   * A loose bit changes nothing else if every row that reads it is its own bit or conditional row, or reads its whole
+   * group in proportion, so that the row's value does not depend on the encoding. A bit row L·L = L is judged by the
+   * rows of the wire that names L.
    */
   #isHarmless(wire: number): boolean {
     const group = this.#looseGroupOf.get(wire);
     if (!group) return false;
     return this.#rowsWith(wire).every((row) => {
-      const member = this.#bitOfRow.get(row);
-      if (member !== undefined && this.#looseGroupOf.get(member) === group) return true;
+      // L·L = L says no more than v = L and v·v = v, two rows that are judged themselves.
+      if (this.#bitOfRow.has(row)) return true;
       const { a, b, c, linear } = this.#rows[row]!;
       const rest = linear ? this.#unknown(linear) : [a, b, c].flatMap((side) => this.#unknown(side));
       return rest.every((term) => term.wire === wire) && (rest.length === 0 || !linear);

@@ -14,6 +14,7 @@ import type { GadgetCase } from './gadget-circuit.js';
 function requantizeCase(name: string, r: Requantize, lo: number, hi: number, count = 1): GadgetCase {
   return {
     name,
+    assumesBounds: true,
     free: /is-zero inverse/,
     inputs: [{ lo, hi, count }],
     constrain: (circuit, [x]) => requantize.constrain(circuit, x, [r], () => 0),
@@ -64,6 +65,7 @@ function binsCase(name: string, staircase: bins.Staircase, lo: number, hi: numbe
   return {
     name,
     inputs: [{ lo, hi, count: 1 }],
+    assumesBounds: true,
     constrain: (circuit, [x]) => bins.constrain(circuit, x, staircase),
     reference: ([x]) => (x < lo || x > hi ? undefined : [bins.reference(staircase, x)]),
   };
@@ -94,6 +96,7 @@ export const SMALL_GADGETS: readonly GadgetCase[] = [
   rangeCase('range [4, 6)', 4, 2),
   {
     name: 'max',
+    assumesBounds: true,
     inputs: [
       { lo: -5, hi: 6, count: 1 },
       { lo: -4, hi: 7, count: 1 },
@@ -104,6 +107,19 @@ export const SMALL_GADGETS: readonly GadgetCase[] = [
       // Outside its bounds the gadget still takes any pair whose difference fits the range.
       if (!inside) return undefined;
       return [max.reference(x, y)];
+    },
+  },
+  {
+    name: 'min',
+    assumesBounds: true,
+    inputs: [
+      { lo: -5, hi: 6, count: 1 },
+      { lo: -4, hi: 7, count: 1 },
+    ],
+    constrain: (circuit, [x, y]) => max.constrainMin(circuit, x, y),
+    reference: ([x, y]) => {
+      const inside = x >= -5 && x <= 6 && y >= -4 && y <= 7;
+      return inside ? [Math.min(x, y)] : undefined;
     },
   },
   {
@@ -171,6 +187,7 @@ export const WIDE_GADGETS: readonly GadgetCase[] = [
   rangeCase('range 1000', 0, 1000),
   {
     name: 'max of accumulators',
+    assumesBounds: true,
     inputs: [
       { lo: -40000, hi: 50000, count: 2 },
       { lo: -45000, hi: 47000, count: 2 },
@@ -223,6 +240,7 @@ export const WIDE_GADGETS: readonly GadgetCase[] = [
   ),
   {
     name: 'max over a window',
+    assumesBounds: true,
     inputs: [{ lo: -128, hi: 127, count: 4 }],
     constrain(circuit, [x]) {
       const left = max.constrain(circuit, gathered(x, [2], [0, 2]), gathered(x, [2], [1, 3]));

@@ -23,6 +23,8 @@ export interface GadgetCase {
   constrain(circuit: Builder, inputs: readonly AffineTensor[]): AffineTensor;
   /** Outputs from the flat list of input elements; undefined where the relation must be unsatisfiable. */
   reference(inputs: readonly number[]): readonly number[] | undefined;
+  /** The operands' bounds are proven elsewhere: outside them the gadget promises nothing. */
+  readonly assumesBounds?: true;
   /** Labels of wires that may change freely, each with its reason in the gadget. */
   readonly free?: RegExp;
 }

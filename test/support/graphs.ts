@@ -43,12 +43,14 @@ export class GraphWriter {
   ): string {
     const name = `${type.toLowerCase()}${this.nodes.length}`;
     const output = `${name}:0`;
+    // A Split has as many outputs as it has sizes; only the first is looked at.
+    const others = type === 'Split' ? [`${name}:1`] : [];
     this.nodes.push({
       name,
       domain,
       type,
       inputs,
-      outputs: [output],
+      outputs: [output, ...others],
       attributes: new Map(Object.entries(attributes)),
     });
     return output;
@@ -56,7 +58,7 @@ export class GraphWriter {
 
   finish(outputs: readonly ValueInfo[]): Graph {
     const opsets = new Map([
-      ['', 21],
+      ['', 18],
       ['com.microsoft', 1],
     ]);
     return { opsets, inputs: this.inputs, outputs, constants: this.constants, nodes: this.nodes };

@@ -60,7 +60,11 @@ for (const gadget of [...SMALL_GADGETS, ...WIDE_GADGETS]) {
       // Another input with the same output is another true statement, not a lie.
       const isTrue = ({ label, wire, value }: Accepted) => {
         const other = inputs.map((given, k) => (k === wire - 1 ? Number(signed(value)) : given));
-        return label === 'input' && gadget.reference(other)?.join() === gadget.reference(inputs)!.join();
+        const outputs = gadget.reference(other);
+        if (label !== 'input') return false;
+        return outputs === undefined
+          ? gadget.assumesBounds === true
+          : outputs.join() === gadget.reference(inputs)!.join();
       };
       t.deepEqual(
         accepted.filter((lie) => !gadget.free?.test(lie.label) && !isTrue(lie)),
