@@ -6,7 +6,7 @@
 import type { ConstantTensor, Graph, GraphNode } from '../onnx/graph.js';
 import { contextOf, inferTypes } from '../onnx/infer.js';
 import { floatAttribute, intAttribute, refuseNode } from '../onnx/node.js';
-import { broadcastMap, sizeOf, type ValueType } from '../onnx/shape.js';
+import { sizeOf, type ValueType } from '../onnx/shape.js';
 import { type Wiring, wiringOf } from '../onnx/wiring.js';
 import {
   averageAsConv,
@@ -16,14 +16,8 @@ import {
   transposedConvAsConv,
   vectorProductAsLinear,
 } from './rewrites.js';
+import { type AffineMap, readAffine, spread } from './affine-map.js';
 import { perChannel, type PlainGraph, type PlainNode } from './plain.js';
-
-/** value = scale·source + shift, not emitted yet. */
-interface Pending {
-  readonly source: string;
-  readonly scale: Float32Array;
-  readonly shift: Float32Array;
-}
 
 export function simplify(graph: Graph): PlainGraph {
   return new Simplifier(graph).run();
@@ -34,7 +28,7 @@ export class Simplifier {
   readonly nodes: PlainNode[] = [];
   readonly #alias = new Map<string, string>();
   readonly #readers = new Map<string, number>();
-  readonly #pending = new Map<string, Pending>();
+  readonly #pending = new Map<string, AffineMap>();
 
   constructor(readonly graph: Graph) {
     this.types = new Map(inferTypes(graph));
@@ -87,7 +81,7 @@ export class Simplifier {
   #add(original: GraphNode): void {
     const node = { ...original, inputs: original.inputs.map((input) => this.resolve(input)) };
     const context = contextOf(original, this.graph, this.types);
-    const affine = node.domain === '' ? this.#asAffine(node) : undefined;
+    const affine = node.domain === '' ? readAffine(node, this) : undefined;
     if (affine) return this.addAffine(node, affine.source, affine.scale, affine.shift);
     const wirings = wiringOf(context);
     if (wirings) return wirings.forEach((wiring, i) => this.addWiring(node, wiring, i));
@@ -130,55 +124,6 @@ export class Simplifier {
     this.#pending.delete(name);
     const { source, scale, shift } = pending;
     this.nodes.push({ kind: 'affine', name: `affine_${name}`, inputs: [source], output: name, scale, shift });
-  }
-
-  /** The constant as float32, spread over `shape`; undefined if it would enlarge it. */
-  #spread(tensor: ConstantTensor, shape: readonly number[]): Float32Array | undefined {
-    if (tensor.dtype !== 'float32' || tensor.shape.length > shape.length) return undefined;
-    const shift = shape.length - tensor.shape.length;
-    if (tensor.shape.some((dim, axis) => dim !== 1 && dim !== shape[axis + shift])) return undefined;
-    const data = tensor.data as Float32Array;
-    return Float32Array.from(broadcastMap(tensor.shape, shape), (from) => data[from]!);
-  }
-
-  #asAffine(node: GraphNode): Pending | undefined {
-    if (node.type === 'BatchNormalization') return this.#batchNormalization(node);
-    if (!['Add', 'Sub', 'Mul', 'Div'].includes(node.type) || node.inputs.length !== 2) return undefined;
-    const [left, right] = node.inputs.map((input) => this.constant(input));
-    if ((left === undefined) === (right === undefined)) return undefined;
-    const source = node.inputs[left ? 1 : 0]!;
-    const type = this.types.get(source)!;
-    const constant = type.dtype === 'float32' ? this.#spread(left ?? right!, type.shape) : undefined;
-    if (!constant || (node.type === 'Div' && left)) return undefined;
-    const ones = new Float32Array(constant.length).fill(1);
-    const zeros = new Float32Array(constant.length);
-    if (node.type === 'Add') return { source, scale: ones, shift: constant };
-    if (node.type === 'Mul') return { source, scale: constant, shift: zeros };
-    if (node.type === 'Div') return { source, scale: constant.map((c) => 1 / c), shift: zeros };
-    return left
-      ? { source, scale: ones.fill(-1), shift: constant }
-      : { source, scale: ones, shift: constant.map((c) => -c) };
-  }
-
-  #batchNormalization(node: GraphNode): Pending | undefined {
-    const given = node.inputs
-      .slice(1, 5)
-      .map((input) => this.constant(input)?.data as Float32Array | undefined);
-    if (given.some((data) => data === undefined) || intAttribute(node, 'training_mode', 0) !== 0)
-      return undefined;
-    const [gamma, beta, mean, variance] = given as [Float32Array, Float32Array, Float32Array, Float32Array];
-    const epsilon = floatAttribute(node, 'epsilon', 1e-5);
-    const shape = this.shape(node.inputs[0]!);
-    const inner = sizeOf(shape.slice(2));
-    const size = sizeOf(shape);
-    const scale = new Float32Array(size);
-    const shift = new Float32Array(size);
-    for (let i = 0; i < size; i++) {
-      const c = Math.floor(i / inner) % shape[1]!;
-      scale[i] = gamma[c]! / Math.sqrt(variance[c]! + epsilon);
-      shift[i] = beta[c]! - mean[c]! * scale[i]!;
-    }
-    return { source: node.inputs[0]!, scale, shift };
   }
 
   addAffine(node: GraphNode, given: string, scale: Float32Array, shift: Float32Array): void {
@@ -261,9 +206,9 @@ export class Simplifier {
     const bias = new Float32Array(outputs);
     if (node.inputs[2]) {
       const given = this.constant(node.inputs[2]) ?? refuseNode(node, 'C', 'a constant', 'a computed value');
-      const spread = this.#spread(given, this.shape(node.outputs[0]!));
+      const wide = spread(given, this.shape(node.outputs[0]!));
       const one =
-        spread && perChannel(spread, this.shape(node.outputs[0]!), this.shape(node.outputs[0]!).length - 1);
+        wide && perChannel(wide, this.shape(node.outputs[0]!), this.shape(node.outputs[0]!).length - 1);
       bias.set(
         (one ?? refuseNode(node, 'C', 'one bias an output column', `[${given.shape.join(',')}]`)).map(
           (b) => beta * b,

@@ -8,7 +8,7 @@
  *  3. Quotient: a known factor that is never 0, times one unknown, is known.          `visit`
  *  4. Digits: a known sum of bits and ranged wires, cut into blocks.                 digits.ts
  *  5. Cases: as 4, split over the values of selector bits.                           uniqueness-cases.ts
- *  6. One-hot bounds: a known value between the bounds that each choice selects.     `boundOneHot`
+ *  6. One-hot bounds: a known value between the bounds that each choice selects.     uniqueness-bounds.ts
  *  7. Is-zero: X·inv = 1 − z and X·z = 0.                                            `visitZeroTests`
  *
  * A block of several bits (an exact-range group) is fixed only in its weighted sum: its bits are `loose`, and a
@@ -17,12 +17,12 @@
 import { ModelRefused } from '../errors.js';
 import { FIELD_MODULUS, canonical, inverse, signed } from '../field.js';
 import type { R1cs } from './r1cs.js';
+import { OneHotBounds } from './uniqueness-bounds.js';
 import { type Term, solveDigits } from './uniqueness-cases.js';
 import {
   asBitCombination,
   asRow,
   type Combination,
-  combine,
   type Facts,
   findFacts,
   proportionKey,
@@ -70,9 +70,6 @@ export function requireUnique(r1cs: R1cs, givenWires: Iterable<number>): boolean
   });
 }
 
-/** Intervals inside (−r/2, r/2) that do not meet as integers do not meet modulo r. */
-const HALF = FIELD_MODULUS >> 1n;
-
 class Propagation {
   readonly #rows: RowSides[] = [];
   readonly #facts: Facts;
@@ -88,7 +85,7 @@ class Propagation {
   readonly #opaque: Int32Array;
   readonly #queue: number[] = [];
   readonly #queued: Uint8Array;
-  readonly #bounds = new Map<string, { min: bigint; max: bigint }[]>();
+  readonly #bounds: OneHotBounds;
 
   constructor(
     readonly r1cs: R1cs,
@@ -115,6 +112,7 @@ class Propagation {
     this.#queued = new Uint8Array(this.#rows.length);
     [this.#rowStarts, this.#rowsOf] = this.#index(wireCount);
     this.#known[0] = 1;
+    this.#bounds = new OneHotBounds(this.#facts, this.#known);
     for (const wire of givenWires) this.#known[wire] = 1;
     this.#rows.forEach((row, r) => {
       for (const wire of distinctWires(row))
@@ -274,54 +272,8 @@ class Propagation {
           this.#loosen({ wires: [...block], weights });
       }
     }
-    if (isLinearRow) this.#boundOneHot(sum, scaled.terms, scaled.factor);
-  }
-
-  /**
-   * Rule 6. In a row  X + Σ cᵢ·hᵢ + D = 0  with h one-hot, X known and D between bounds, choice i says
-   * X ∈ [−cᵢ − max D, −cᵢ − min D]. Rows with the same X narrow the same intervals; once they are pairwise
-   * disjoint, X lies in at most one of them, and that one names the choice.
-   */
-  #boundOneHot(sum: Combination, terms: readonly Term[], factor: bigint): void {
-    const groups = new Set(terms.map(({ wire }) => this.#facts.oneHotOf.get(wire)));
-    groups.delete(undefined);
-    if (groups.size !== 1) return;
-    const group = [...groups][0]!;
-    const members = this.#facts.oneHots[group]!;
-    const unknown = new Set(terms.map(({ wire }) => wire));
-    if (members.some((wire) => this.#known[wire])) return;
-    let [min, max] = [0n, 0n];
-    for (const { wire, weight } of terms) {
-      if (this.#facts.oneHotOf.get(wire) === group) continue;
-      const range = this.#facts.isBit[wire] ? { min: 0n, max: 1n } : this.#facts.ranges.get(wire);
-      if (!range) return;
-      const ends = [weight * range.min, weight * range.max];
-      min += ends[0]! < ends[1]! ? ends[0]! : ends[1]!;
-      max += ends[0]! > ends[1]! ? ends[0]! : ends[1]!;
-    }
-    // X is signed so that its first wire has a positive coefficient: both sides of a comparison then agree.
-    const scaled = combine(sum, factor, { wires: [], coefficients: [], constant: 0n }, 0n);
-    const kept = scaled.wires.map((_, k) => k).filter((k) => !unknown.has(scaled.wires[k]!));
-    if (kept.length === 0) return;
-    const sign = scaled.coefficients[kept[0]!]! > 0n ? 1n : -1n;
-    const key = `${group}|${kept.map((k) => `${scaled.wires[k]}*${sign * scaled.coefficients[k]!}`).join('+')}`;
-    const weights = new Map(terms.map(({ wire, weight }) => [wire, weight]));
-    const intervals = members.map((wire) => {
-      const ends = [min, max].map((end) => -sign * ((weights.get(wire) ?? 0n) + end + scaled.constant));
-      return ends[0]! < ends[1]! ? { min: ends[0]!, max: ends[1]! } : { min: ends[1]!, max: ends[0]! };
-    });
-    if (intervals.some((interval) => interval.min <= -HALF || interval.max >= HALF)) return;
-    const known = this.#bounds.get(key);
-    const merged = intervals.map((interval, i) => ({
-      min: known && known[i]!.min > interval.min ? known[i]!.min : interval.min,
-      max: known && known[i]!.max < interval.max ? known[i]!.max : interval.max,
-    }));
-    this.#bounds.set(key, merged);
-    const sorted = merged
-      .filter(({ min: low, max: high }) => low <= high)
-      .sort((x, y) => (x.min < y.min ? -1 : 1));
-    if (sorted.every((interval, i) => i === 0 || sorted[i - 1]!.max < interval.min))
-      for (const wire of members) this.#determine(wire);
+    if (!isLinearRow) return;
+    for (const wire of this.#bounds.add(sum, scaled.terms, scaled.factor)) this.#determine(wire);
   }
 
   /**
