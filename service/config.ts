@@ -70,13 +70,18 @@ export const variables = z.object({
   VERINFER_RPC_URL: z
     .string()
     .optional()
-    .describe('JSON-RPC of the chain. Without it an embedded anvil is started.'),
+    .describe(
+      'JSON-RPC of the chain; of several, comma separated, most must agree. Without it an embedded anvil.',
+    ),
+  VERINFER_FINALITY_DEPTH: count(12, 0).describe('Blocks on top of a settlement before it counts as final.'),
   VERINFER_BATCH_COUNT: count(16, 1).describe('Proofs that settle together at once.'),
   VERINFER_BATCH_AGE_MS: count(10_000, 0).describe('Longest time a proof waits for others to settle with.'),
   VERINFER_CHAIN_KEY_FILE: z
     .string()
     .optional()
-    .describe('File with the private key that settles on chain, mode 0600.'),
+    .describe(
+      'Encrypted keystore of the key that settles, mode 0600; its passphrase on VERINFER_CHAIN_PASSPHRASE_FD. Plain on chain 31337 alone.',
+    ),
   VERINFER_LOG: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
@@ -107,6 +112,7 @@ export interface Config {
   readonly artifactKey: string | undefined;
   readonly webhookPrivate: boolean;
   readonly rpcUrl: string | undefined;
+  readonly finalityDepth: number;
   readonly batchCount: number;
   readonly batchAgeMs: number;
   readonly chainKeyFile: string | undefined;
@@ -150,6 +156,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     artifactKey: e.VERINFER_ARTIFACT_KEY,
     webhookPrivate: e.VERINFER_WEBHOOK_PRIVATE,
     rpcUrl: e.VERINFER_RPC_URL,
+    finalityDepth: e.VERINFER_FINALITY_DEPTH,
     batchCount: e.VERINFER_BATCH_COUNT,
     batchAgeMs: e.VERINFER_BATCH_AGE_MS,
     chainKeyFile: e.VERINFER_CHAIN_KEY_FILE,

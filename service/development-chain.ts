@@ -63,7 +63,12 @@ export async function startDevelopmentChain(
       rpcUrl: anvil.rpcUrl,
       deployment,
       wallet,
-      environment: { VERINFER_RPC_URL: anvil.rpcUrl, VERINFER_CHAIN_KEY_FILE: keyFile },
+      // anvil makes a block when there is a transaction, so none would ever come to lie on top.
+      environment: {
+        VERINFER_RPC_URL: anvil.rpcUrl,
+        VERINFER_CHAIN_KEY_FILE: keyFile,
+        VERINFER_FINALITY_DEPTH: '0',
+      },
       stop,
     };
   } catch (error) {

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { JsonRpcProvider, NonceManager, Wallet } from 'ethers';
+import { JsonRpcProvider, Wallet } from 'ethers';
 import type { Pool } from 'pg';
 import { SETUP_CLASS } from '../circuits/model-id.js';
 import { verifyingKeyBytes, verifyingKeyFromJson } from '../prover/codec.js';
@@ -23,6 +23,12 @@ import type { Config } from './config.js';
 import { Lease } from './lease.js';
 import type { Logger } from './log.js';
 import { ensureFolder } from './model-folder.js';
+import { KeyRefused, openKeystore, passphraseFrom } from './signer/keystore.js';
+import { lockKey, pgLedger } from './signer/pg-ledger.js';
+import { chainView } from './signer/quorum.js';
+import { endpoint } from './signer/rpc.js';
+import { SettlingSigner, settlerPolicy } from './signer/settling-signer.js';
+import { Signer } from './signer/signer.js';
 import { Queue } from './queue.js';
 import { encodeReceipt, signReceipt, withSettlement } from './receipt.js';
 import type { ChainFacts, StoredRequest } from './statement.js';
@@ -56,13 +62,33 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
     throw new Error('settler: VERINFER_RPC_URL and VERINFER_CHAIN_KEY_FILE must be set');
   const facts = await readFact<ChainFacts & Deployment>(pool, 'chain');
   if (!facts) throw new Error('settler: the contracts must be deployed, got no deployment in the database');
-  const provider = new JsonRpcProvider(config.rpcUrl, facts.chainId, {
+  const provider = new JsonRpcProvider(config.rpcUrl.split(',')[0], facts.chainId, {
     staticNetwork: true,
     pollingInterval: 100,
     cacheTimeout: -1,
   });
-  const wallet = new Wallet(await readKeyFile(config.chainKeyFile), provider);
-  let signer = new NonceManager(wallet);
+  const wallet = await readChainKey(config.chainKeyFile, facts.chainId);
+  const key = await lockKey(pool, facts.chainId, wallet.address);
+  if (!key) throw new Error(`settler: key ${wallet.address} must have one signer, got another that runs`);
+  const ledger = pgLedger(pool, facts.chainId, wallet.address);
+  const signer = new SettlingSigner({
+    wallet,
+    provider,
+    ledger,
+    chainId: facts.chainId,
+    signer: new Signer({
+      wallet,
+      ledger,
+      chain: chainView(
+        facts.chainId,
+        config.rpcUrl.split(',').map((url) => endpoint(url.trim())),
+      ),
+      policy: settlerPolicy(facts),
+      finalityDepth: config.finalityDepth,
+      onAlarm: (alarm) => log.warn(alarm, 'signer alarm'),
+    }),
+    onError: (error) => log.warn({ reason: error.message }, 'signer round not finished'),
+  });
   const lease: Lease = new Lease(pool, 'settler', config.leaseMs, log, () => ({
     state: 'ready',
     detail: { chainId: facts.chainId, operator: wallet.address },
@@ -72,7 +98,8 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
     pool,
     log,
     hostId: lease.id,
-    slots: 2,
+    // A settlement holds its slot until it is final; seals must not wait for that.
+    slots: 16,
     tasks: {
       seal: (payload) => seal((payload as { id: string }).id),
       settle: (payload) => settleOne((payload as { id: string }).id),
@@ -145,8 +172,6 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
         await recordSettled(row, body, mine, Number(gasUsed) / open.length, started);
       }
     } catch (error) {
-      // A nonce may have been taken without being used.
-      signer = new NonceManager(wallet);
       if (!(error instanceof ChainRefused)) throw error;
       if (open.length > 1) {
         // One bad member sinks a batch: each is tried alone, and only the bad one fails.
@@ -202,8 +227,9 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
   return {
     id: lease.id,
     async stop() {
-      await queue.stop();
+      await Promise.all([queue.stop(), signer.stop()]);
       await lease.stop();
+      key.release();
       provider.destroy();
     },
   };
@@ -228,10 +254,17 @@ function callOf(row: InferenceRow, receiptBody: Uint8Array): SettlementCall {
   };
 }
 
-/** Refuses a key file that others can read. */
-async function readKeyFile(path: string): Promise<string> {
+/** Chains whose coins are worth nothing: there, and only there, a key may lie unencrypted. */
+const developmentChains = [31337, 1337];
+
+/** A keystore whose passphrase comes on VERINFER_CHAIN_PASSPHRASE_FD; refuses a file that others can read. */
+async function readChainKey(path: string, chainId: number): Promise<Wallet> {
+  const descriptor = process.env['VERINFER_CHAIN_PASSPHRASE_FD'];
+  if (descriptor !== undefined) return openKeystore(path, passphraseFrom(Number(descriptor)));
   const { mode } = await stat(path);
   if ((mode & 0o077) !== 0)
-    throw new Error(`chain key file: mode must be 0600, got 0${(mode & 0o777).toString(8)}`);
-  return (await readFile(path, 'utf8')).trim();
+    throw new KeyRefused('mode of the file', '0600', `0${(mode & 0o777).toString(8)}`);
+  if (!developmentChains.includes(chainId))
+    throw new KeyRefused('file', `an encrypted keystore on chain ${chainId}`, 'no passphrase descriptor');
+  return new Wallet((await readFile(path, 'utf8')).trim());
 }

@@ -32,6 +32,8 @@ export async function signerWorld(options: AnvilOptions = {}): Promise<SignerWor
   const chain = await startChain(options);
   const model = await registered(chain, 3, 'signer');
   const { deployment, provider, anvil } = chain;
+  // Deeper than any reorg of these tests: the contracts stay.
+  await provider.send('anvil_mine', ['0x40']);
   const wallet = new Wallet(anvil.privateKeys[7]!);
   const policy: Policy = {
     chainId: anvil.chainId,
