@@ -83,7 +83,10 @@ function readGraph(model: ModelProto, proto: GraphProto, { shapes = {} }: LoadOp
         got: 'no such input',
       });
   }
-  const nodes = proto.node.map((node, index) => readNode(node, index, opsets));
+  const nodes = withoutUnusedOutputs(
+    proto.node.map((node, index) => readNode(node, index, opsets)),
+    new Set(proto.output.map(({ name }) => name)),
+  );
   const defined = defineValues(inputs, constants, nodes);
   const outputs = proto.output.map((info) => readOutput(info, defined));
   if (inputs.length === 0)
@@ -112,7 +115,14 @@ function readOpsets(model: ModelProto): Map<string, number> {
   for (const { domain, version } of model.opsetImport) {
     const key = domain === 'ai.onnx' ? '' : domain;
     const where = `opset "${key || 'ai.onnx'}"`;
-    if (opsets.has(key)) throw new ModelRefused({ where, what: 'import', expected: 'once', got: 'twice' });
+    const known = opsets.get(key);
+    if (known !== undefined && known !== Number(version))
+      throw new ModelRefused({
+        where,
+        what: 'import',
+        expected: 'one version',
+        got: `${known} and ${version}`,
+      });
     const range = opsetRange.get(key);
     // A domain nobody uses may be imported; a node of it is refused by the operator table.
     if (range && (Number(version) < range[0] || Number(version) > range[1])) {
@@ -315,6 +325,21 @@ function readAttribute(node: GraphNode, proto: AttributeProto, kind: AttributeKi
 const utf8 = new TextDecoder('utf-8');
 function text(bytes: Uint8Array): string {
   return utf8.decode(bytes);
+}
+
+/** Further outputs that nobody reads (masks, indices, statistics) are not computed. */
+function withoutUnusedOutputs(nodes: readonly GraphNode[], wanted: ReadonlySet<string>): GraphNode[] {
+  const read = new Set(nodes.flatMap(({ inputs }) => inputs));
+  return nodes.map((node) =>
+    node.outputs.length < 2
+      ? node
+      : {
+          ...node,
+          outputs: trimAbsent(
+            node.outputs.map((name, i) => (i === 0 || read.has(name) || wanted.has(name) ? name : '')),
+          ),
+        },
+  );
 }
 
 /** Every value name once: inputs, constants and node outputs never collide. */

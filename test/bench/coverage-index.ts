@@ -86,4 +86,8 @@ export function outOfScope(item: CoverageItem): string | undefined {
 export const dynamicQuantization =
   /quantization parameters computed or given at run time are dynamic quantization/;
 
+/** A shape, axis, index or count that is an input at run time: the graph is not static, so it is no quantized item. */
+export const notStatic =
+  /must be (a|a known|the) constant.*got a value computed at run time|must be constant, got none|whose shape can be inferred/;
+
 export const netCategories: readonly string[] = ['cnn', 'mlp', 'linear', 'tree', 'generative/autoencoder'];

@@ -69,13 +69,11 @@ async function judge(
   if (!path)
     throw new ModelRefused({ where: 'file', what: 'format', expected: 'ONNX', got: 'no .onnx file' });
   const bytes = readFileSync(path);
-  const shapes = item.shapes;
   const vectors = item.vectors.map((dir): Vector => ({
     inputs: readTensors(join(folder, dir), 'input'),
     outputs: readTensors(join(folder, dir), 'output'),
   }));
-  const given = isFloat ? await quantizedBytes(bytes, item, vectors) : bytes;
-  const imported = importModel(given, { shapes: isFloat ? {} : shapes });
+  const imported = await importOrQuantize(bytes, item, vectors, isFloat);
   const compiled = compile(imported.graph);
   const { rows, uniqueness } = { rows: compiled.r1cs.constraintCount, uniqueness: uniquenessOf(compiled) };
   if (uniqueness) return { verdict: 'wrong', reason: uniqueness, rows };
@@ -93,6 +91,21 @@ async function judge(
     vectors: vectors.length,
     ...tally,
   };
+}
+
+/** Integer models and trees are imported as they are; a float model is quantized first, calibrated on its vectors. */
+async function importOrQuantize(
+  bytes: Uint8Array,
+  item: CoverageItem,
+  vectors: readonly Vector[],
+  isFloat: boolean,
+): Promise<ImportedModel> {
+  try {
+    return importModel(bytes, { shapes: item.shapes });
+  } catch (error) {
+    if (!isFloat || !(error instanceof ModelRefused)) throw error;
+    return importModel(await quantizedBytes(bytes, item, vectors));
+  }
 }
 
 async function quantizedBytes(
