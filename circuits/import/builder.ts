@@ -94,9 +94,7 @@ export class GraphBuilder {
 
   /** Adds one node to both forms and returns its output. */
   emit(name: string, type: ValueType, parts: NodeParts, output = this.fresh(name)): Tensor {
-    // A tail may be written twice for two outputs; ONNX Runtime wants node names to be unique.
-    const isTaken = this.nodes.some((other) => other.name === name);
-    const node = nodeOf(isTaken ? output : name, parts, output);
+    const node = nodeOf(this.freshNode(name), parts, output);
     this.nodes.push(node);
     this.executedNodes.push(node);
     return { name: output, dtype: type.dtype, shape: type.shape };

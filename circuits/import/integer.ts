@@ -35,6 +35,7 @@ const widened: Readonly<Record<string, Partial<Record<Dtype, Dtype>>>> = {
   Max: { int16: 'int32', uint16: 'int32' },
   Min: { int16: 'int32', uint16: 'int32' },
   BitShift: { uint16: 'uint32' },
+  Where: { int8: 'int32', int16: 'int32', uint16: 'int32', uint32: 'int64', uint64: 'int64' },
   Equal: { int8: 'int32', uint8: 'int32', int16: 'int32', uint16: 'int32', uint32: 'int64', uint64: 'int64' },
 };
 
@@ -50,18 +51,21 @@ function pass(lowering: Lowering, context: NodeContext): Tensor {
     inputs: operands.map(({ name }) => name),
     attributes: Object.fromEntries(node.attributes),
   };
-  const wide = widened[node.type]?.[operands[0]!.dtype];
+  // The condition of a Where is bool already; its choices are what may need another type.
+  const first = node.type === 'Where' ? 1 : 0;
+  const wide = widened[node.type]?.[operands[first]!.dtype];
   if (!wide) return builder.emit(node.name, type, parts);
-  const outputs = operands.map(({ name }) => builder.fresh(`${name}/wide`));
+  const narrow = operands.slice(first);
+  const outputs = narrow.map(({ name }) => builder.fresh(`${name}/wide`));
   const to = (dtype: Dtype): Readonly<Record<string, AttributeValue>> => ({
     to: { kind: 'int', value: dtypeCodes[dtype] },
   });
-  const executed: NodeParts[] = operands.map(({ name }) => ({
+  const executed: NodeParts[] = narrow.map(({ name }) => ({
     type: 'Cast',
     inputs: [name],
     attributes: to(wide),
   }));
-  executed.push({ ...parts, inputs: [...outputs] });
+  executed.push({ ...parts, inputs: [...operands.slice(0, first).map(({ name }) => name), ...outputs] });
   if (type.dtype !== 'bool') {
     outputs.push(builder.fresh(`${node.name}/wide`));
     executed.push({ type: 'Cast', inputs: [outputs.at(-1)!], attributes: to(type.dtype) });

@@ -440,7 +440,7 @@ export class FloatQuantizer {
       refuseNode(
         node,
         'function of two quantized values',
-        'a linear one with a divisor of at most 13 bits',
+        'a linear one that a division by at most 2^18 reproduces',
         node.type,
       );
     const shapes = this.expressionNodes(float, sources, to);

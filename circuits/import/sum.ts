@@ -23,16 +23,15 @@ export interface PairFunction {
 }
 
 /** Largest divisor tried; each doubling is one more row in every circuit that uses the form. */
-const MAX_DIVISOR = 2 ** 13;
+const MAX_DIVISOR = 2 ** 18;
 
 export function fitSum(f: PairFunction): SumForm | undefined {
   const pairs = allPairs(f);
-  const sample = tellingPairs(pairs, f);
+  const order = tellingFirst(pairs, f);
   for (let b = 1; b <= MAX_DIVISOR; b++) {
     for (const a0 of around(b * f.slopes[0])) {
       for (const a1 of around(b * f.slopes[1])) {
-        if (!interval(sample, f.y, a0, a1, b)) continue;
-        const range = interval(pairs, f.y, a0, a1, b);
+        const range = interval(pairs, order, f.y, a0, a1, b);
         if (range) return { coefficients: [a0, a1], offset: middle(range), divisor: b };
       }
     }
@@ -60,22 +59,16 @@ function allPairs({ p: [p0, p1], q: [q0, q1], valueAt }: PairFunction): Pairs {
   return pairs;
 }
 
-/** Pairs next to a step of y along q, thinned: nearly every wrong form already fails on them. */
-function tellingPairs(pairs: Pairs, { q: [q0, q1], y: [low, high] }: PairFunction): Pairs {
+/** The numbers of all pairs, those next to a step of y along q first: nearly every wrong form fails on one of them. */
+function tellingFirst({ y }: Pairs, { q: [q0, q1] }: PairFunction): Int32Array {
   const width = q1 - q0 + 1;
-  const chosen: number[] = [];
-  for (let i = 1; i < pairs.y.length; i++) {
-    const y = pairs.y[i]!;
-    if (i % width === 0 || y === pairs.y[i - 1]!) continue;
-    if ((y > low && y < high) || i % 7 === 0) chosen.push(i - 1, i);
-  }
-  const every = Math.max(1, Math.floor(chosen.length / 1024));
-  const kept = chosen.filter((_, i) => i % every === 0);
-  return {
-    p: Int32Array.from(kept, (i) => pairs.p[i]!),
-    q: Int32Array.from(kept, (i) => pairs.q[i]!),
-    y: Int32Array.from(kept, (i) => pairs.y[i]!),
-  };
+  const isTelling = (i: number): boolean =>
+    (i % width > 0 && y[i] !== y[i - 1]) || (i % width < width - 1 && y[i] !== y[i + 1]);
+  const order = new Int32Array(y.length);
+  let front = 0;
+  let back = y.length;
+  for (let i = 0; i < y.length; i++) order[isTelling(i) ? front++ : --back] = i;
+  return order;
 }
 
 function around(x: number): number[] {
@@ -83,9 +76,13 @@ function around(x: number): number[] {
   return Number.isInteger(x) ? [x] : [down, down + 1];
 }
 
-/** The c with floor((a0·p + a1·q + c)/b) = y for every pair; a saturated y bounds c on one side only. */
+/**
+ * The c with floor((a0·p + a1·q + c)/b) = y for every pair; a saturated y bounds c on one side only. The two pairs that
+ * leave no c move to the front of the order: the next form most likely fails on them too.
+ */
 function interval(
   { p, q, y }: Pairs,
+  order: Int32Array,
   [yMin, yMax]: readonly [number, number],
   a0: number,
   a1: number,
@@ -93,13 +90,27 @@ function interval(
 ): [number, number] | undefined {
   let low = -Infinity;
   let high = Infinity;
-  for (let i = 0; i < y.length; i++) {
+  let lowAt = 0;
+  let highAt = 0;
+  for (let k = 0; k < order.length; k++) {
+    const i = order[k]!;
     const rest = b * y[i]! - a0 * p[i]! - a1 * q[i]!;
-    if (y[i]! > yMin && rest > low) low = rest;
-    if (y[i]! < yMax && rest + b - 1 < high) high = rest + b - 1;
-    if (low > high) return undefined;
+    if (y[i]! > yMin && rest > low) [low, lowAt] = [rest, k];
+    if (y[i]! < yMax && rest + b - 1 < high) [high, highAt] = [rest + b - 1, k];
+    if (low > high) {
+      toFront(order, Math.max(lowAt, highAt));
+      toFront(order, Math.min(lowAt, highAt) + 1);
+      return undefined;
+    }
   }
   return [low, high];
+}
+
+/** Halfway to the front: a single odd failure does not push out what fails often. */
+function toFront(order: Int32Array, k: number): void {
+  const to = Math.min(k >> 1, order.length - 1);
+  const at = Math.min(k, order.length - 1);
+  [order[to], order[at]] = [order[at]!, order[to]!];
 }
 
 function middle([low, high]: readonly [number, number]): number {
