@@ -6,6 +6,7 @@ import {
   requantizeFloat,
   staircaseOf,
   type FloorFit,
+  type HalfEvenFit,
   type RequantizationFit,
   type ThresholdFit,
 } from './import/fit.js';
@@ -21,7 +22,7 @@ import type { TensorType } from './tensor.js';
  */
 export type Rescaling =
   | { readonly kind: 'multiplier'; readonly multiplier: number; readonly zeroPoint: number }
-  | { readonly kind: 'fit'; readonly fit: FloorFit; readonly zeroPoint: number }
+  | { readonly kind: 'fit'; readonly fit: FloorFit | HalfEvenFit; readonly zeroPoint: number }
   | {
       readonly kind: 'steps';
       readonly slope: number;

@@ -32,7 +32,7 @@ export function constrain(circuit: Builder, x: AffineTensor, y: AffineTensor, pa
     hi[t] = Math.max(x0 * y0, x0 * y1, x1 * y0, x1 * y1);
     const magnitude = Math.max(-lo[t], hi[t]);
     requireHeadroom(circuit, magnitude);
-    if (magnitude >= 2 ** 31)
+    if (lo[t] < -(2 ** 31) || hi[t] >= 2 ** 31)
       throw new RangeError(`product of magnitude ${magnitude} does not fit an int32 wire`);
   }
   const first = circuit.exists('product', count, (values, at) => {

@@ -20,7 +20,7 @@ import {
   zeroPointTensor,
   type Quantization,
 } from './quantization.js';
-import { fitSum } from './sum.js';
+import { fitEvenSum, fitSum, type PairFunction, type SumForm } from './sum.js';
 import type { DequantizedFloat, Float, LinearFloat, PointwiseFloat } from './value.js';
 
 /** Channels with constants of their own become so many small expressions. */
@@ -394,7 +394,7 @@ export class FloatQuantizer {
         return this.builder.emitTwoForms(
           name,
           type,
-          rescale([source.name], [fit.a], fit.c, fit.b, dtype),
+          rescale([source.name], { coefficients: [fit.a], offset: fit.c, divisor: fit.b }, dtype),
           gather,
           outputs,
         );
@@ -426,7 +426,7 @@ export class FloatQuantizer {
           [sources[1], y],
         ]),
       );
-    const form = fitSum({
+    const pairs: PairFunction = {
       p: rangeOf(sources[0].quantization.dtype),
       q: rangeOf(sources[1].quantization.dtype),
       y: rangeOf(to.dtype),
@@ -435,7 +435,9 @@ export class FloatQuantizer {
         (real(1, 0) - real(0, 0)) * (p.scale / params.scale),
         (real(0, 1) - real(0, 0)) * (q.scale / params.scale),
       ],
-    });
+    };
+    const form =
+      fitEvenSum({ ...pairs, zeroPoints: [p.zeroPoint, q.zeroPoint, params.zeroPoint] }) ?? fitSum(pairs);
     if (!form)
       refuseNode(
         node,
@@ -449,9 +451,7 @@ export class FloatQuantizer {
       { dtype: to.dtype, shape: float.shape },
       rescale(
         sources.map(({ tensor }) => tensor.name),
-        form.coefficients,
-        form.offset,
-        form.divisor,
+        form,
         to.dtype,
       ),
       shapes.parts,
@@ -558,22 +558,19 @@ export function integerBiasOf(
   return integerBias(node, spreadFloat(values.data as Float32Array, channels, node), x, w);
 }
 
-function rescale(
-  inputs: readonly string[],
-  coefficients: readonly number[],
-  offset: number,
-  divisor: number,
-  dtype: Dtype,
-): NodeParts {
+function rescale(inputs: readonly string[], form: SumForm, dtype: Dtype): NodeParts {
+  const int = (value: number): AttributeValue => ({ kind: 'int', value });
+  const ties = form.zeroPoint === undefined ? undefined : { ties: int(1), zero_point: int(form.zeroPoint) };
   return {
     domain: 'verinfer',
     type: 'Rescale',
     inputs,
     attributes: {
-      coefficients: { kind: 'ints', value: coefficients },
-      offset: { kind: 'int', value: offset },
-      divisor: { kind: 'int', value: divisor },
-      to: { kind: 'int', value: dtypeCodes[dtype] },
+      coefficients: { kind: 'ints', value: form.coefficients },
+      offset: int(form.offset),
+      divisor: int(form.divisor),
+      to: int(dtypeCodes[dtype]),
+      ...ties,
     },
   };
 }

@@ -6,10 +6,14 @@
  * The pairs are all evaluated; for given A, B, b each pair allows an interval of c, and a form is exact when the
  * intervals meet.
  */
+import { roundHalfEven } from './fit.js';
+
 export interface SumForm {
   readonly coefficients: readonly number[];
   readonly offset: number;
   readonly divisor: number;
+  /** Present where the division rounds half to even instead of down: it is added afterwards. */
+  readonly zeroPoint?: number;
 }
 
 export interface PairFunction {
@@ -24,6 +28,7 @@ export interface PairFunction {
 
 /** Largest divisor tried; each doubling is one more row in every circuit that uses the form. */
 const MAX_DIVISOR = 2 ** 18;
+const MAX_EVEN_SHIFT = 16;
 
 export function fitSum(f: PairFunction): SumForm | undefined {
   const pairs = allPairs(f);
@@ -35,6 +40,33 @@ export function fitSum(f: PairFunction): SumForm | undefined {
         if (range) return { coefficients: [a0, a1], offset: middle(range), divisor: b };
       }
     }
+  }
+  return undefined;
+}
+
+/**
+ * Scales that are powers of two make exact ties, which a plain floor cannot send to even: then
+ * y = clamp(rne((A·p + B·q + c)/2^k) + zero point), if the slopes are such fractions and every pair agrees.
+ */
+export function fitEvenSum(
+  f: PairFunction & { readonly zeroPoints: readonly [number, number, number] },
+): SumForm | undefined {
+  // Integer slopes make no ties.
+  if (f.slopes.every(Number.isInteger)) return undefined;
+  const [zp, zq, zy] = f.zeroPoints;
+  const [yMin, yMax] = f.y;
+  for (let k = 2; k <= MAX_EVEN_SHIFT; k++) {
+    const divisor = 2 ** k;
+    const coefficients = f.slopes.map((slope) => slope * divisor) as [number, number];
+    if (!coefficients.every(Number.isInteger)) continue;
+    const [a0, a1] = coefficients;
+    const offset = -a0 * zp - a1 * zq;
+    const { p, q, y } = allPairs(f);
+    const agrees = y.every((want, i) => {
+      const rounded = roundHalfEven((a0 * p[i]! + a1 * q[i]! + offset) / divisor) + zy;
+      return Math.min(Math.max(rounded, yMin), yMax) === want;
+    });
+    return agrees ? { coefficients, offset, divisor, zeroPoint: zy } : undefined;
   }
   return undefined;
 }

@@ -2,8 +2,10 @@
  * Rescale (verinfer 1), the integer form that import gives to sums and changes of scale of quantized tensors:
  * y = clamp(floor((Σ coefficientᵢ·xᵢ + offset) / divisor)) on the stored integers, numpy broadcasting. Import has
  * checked the form against the float formula for every tuple of values; the executed graph keeps the float nodes.
+ * With `ties` = 1 the division rounds to the nearest and half to even, before `zero_point` is added; divisor 2^k, k ≥ 2.
  */
 import { AffineWriter } from '../affine.js';
+import { roundHalfEven, type RequantizationFit } from '../import/fit.js';
 import { Quantized } from '../quantized.js';
 import { LinearCombination } from '../r1cs/linear-combination.js';
 import { broadcastIndices, broadcastShape, dtypeRange, elementCount } from '../tensor.js';
@@ -13,6 +15,9 @@ interface Rescale {
   readonly coefficients: readonly number[];
   readonly offset: number;
   readonly divisor: number;
+  /** log2 of the divisor where ties go to even. */
+  readonly evenShift: number | undefined;
+  readonly zeroPoint: number;
   readonly dtype: 'int8' | 'uint8';
   readonly shape: readonly number[];
 }
@@ -42,33 +47,45 @@ export const rescale = defineOp<Rescale>({
         broadcastShape(shape, operand.shape) ??
         view.refuse('shapes', 'broadcastable', `[${shape.join(',')}] and [${operand.shape.join(',')}]`);
     }
-    return { coefficients, offset: view.int('offset', 0), divisor, dtype, shape };
+    const evenShift = view.int('ties', 0) === 1 ? Math.log2(divisor) : undefined;
+    if (evenShift !== undefined && !(Number.isInteger(evenShift) && evenShift >= 2)) {
+      view.refuse('divisor', 'a power of two of at least 4, for ties to even', `${divisor}`);
+    }
+    const offset = view.int('offset', 0);
+    return { coefficients, offset, divisor, evenShift, zeroPoint: view.int('zero_point', 0), dtype, shape };
   },
 
   operands: ({ coefficients }) => coefficients.map((_, i) => i),
   shape: ({ dtype, shape }) => [{ dtype, shape }],
 
-  reference({ coefficients, offset, divisor, dtype }, inputs, [type]) {
+  reference({ coefficients, offset, divisor, evenShift, zeroPoint, dtype }, inputs, [type]) {
     const { min, max } = dtypeRange(dtype)!;
     const data = new Int32Array(elementCount(type.shape));
     const indices = inputs.map((input) => broadcastIndices(input.shape, type.shape));
     for (let i = 0; i < data.length; i++) {
       let sum = offset;
       for (let k = 0; k < inputs.length; k++) sum += coefficients[k] * inputs[k].data[indices[k][i]];
-      data[i] = Math.min(Math.max(Math.floor(sum / divisor), min), max);
+      const quotient = evenShift === undefined ? Math.floor(sum / divisor) : roundHalfEven(sum / divisor);
+      data[i] = Math.min(Math.max(quotient + zeroPoint, min), max);
     }
     return [{ ...type, data }];
   },
 
-  constrain({ circuit, label, types: [type] }, { coefficients, offset, divisor, dtype }, inputs) {
+  constrain(
+    { circuit, label, types: [type] },
+    { coefficients, offset, divisor, evenShift, zeroPoint, dtype },
+    inputs,
+  ) {
     const values = inputs.map((input) => input.force(circuit));
     const indices = inputs.map((input) => broadcastIndices(input.type.shape, type.shape));
+    // The tie relation divides the bare accumulator, so its offset is added before.
+    const inner = evenShift === undefined ? 0 : offset;
     const writer = new AffineWriter();
     const sum = new LinearCombination();
     for (let i = 0; i < elementCount(type.shape); i++) {
-      let lo = 0;
-      let hi = 0;
-      sum.clear();
+      let lo = inner;
+      let hi = inner;
+      sum.clear().constant(inner);
       values.forEach((value, k) => {
         const at = indices[k][i];
         const ends = [coefficients[k] * value.lo[at], coefficients[k] * value.hi[at]];
@@ -79,11 +96,14 @@ export const rescale = defineOp<Rescale>({
       writer.combination(sum.normalize(), lo, hi);
     }
     const { min, max } = dtypeRange(dtype)!;
-    const fit = { kind: 'floor', a: 1, b: divisor, c: offset, exceptions: [] } as const;
+    const fit: RequantizationFit =
+      evenShift === undefined
+        ? { kind: 'floor', a: 1, b: divisor, c: offset, exceptions: [] }
+        : { kind: 'halfEven', m: 1, k: evenShift };
     return [
       Quantized.pending(type, label, {
         accumulator: writer.finish(type.shape),
-        rescalings: [{ kind: 'fit', fit, zeroPoint: 0 }],
+        rescalings: [{ kind: 'fit', fit, zeroPoint }],
         rescalingOf: () => 0,
         yMin: min,
         yMax: max,

@@ -41,6 +41,13 @@ function scale(r: Random): number {
   return Math.fround(2 ** ((r.below(1000) / 1000) * 8 - 6));
 }
 
+/** A scale near another: measured ones are any float32, designed ones differ by a power of two. */
+function related(r: Random, unit: number): number {
+  return r.below(3) === 0
+    ? unit * 2 ** (r.below(3) - 1)
+    : Math.fround(unit * (0.4 + (2 * r.uint32()) / 2 ** 32));
+}
+
 /** A quantized graph input, dequantized; its float stands between the quantizations as exporters write it. */
 function activation(
   w: GraphWriter,
@@ -153,22 +160,8 @@ const sum: Family = (r) => {
   const shape = [small(r, 3), small(r, 4)];
   const unit = scale(r);
   const a = activation(w, r, 'a', bytes(r), shape, unit);
-  const b = activation(
-    w,
-    r,
-    'b',
-    bytes(r),
-    r.pick([shape, [1, shape[1]], [shape[1]]]),
-    Math.fround(unit * (0.3 + r.below(100) / 40)),
-  );
-  return finish(
-    w,
-    r,
-    w.node(r.pick(['Add', 'Sub']), [a, b]),
-    bytes(r),
-    'sum',
-    Math.fround(unit * (0.5 + r.below(100) / 20)),
-  );
+  const b = activation(w, r, 'b', bytes(r), r.pick([shape, [1, shape[1]], [shape[1]]]), related(r, unit));
+  return finish(w, r, w.node(r.pick(['Add', 'Sub']), [a, b]), bytes(r), 'sum', 2 * related(r, unit));
 };
 
 const elementwiseProduct: Family = (r) => {
