@@ -96,3 +96,7 @@ bench-ceremony: build ## cheating contributions against two verifiers, a ceremon
 .PHONY: bench-setup
 bench-setup: build ## setup times: LeNet development key, powers of tau of 2^POWER, phase-2 key; SNARKJS=1 has snarkjs verify them
 	@node dist/test/bench/setup.js
+
+.PHONY: native-sanitized
+native-sanitized: node_modules/.installed ## the C++ prover with address and undefined-behaviour sanitizers; test-slow runs it
+	@prover/native/build.sh dist/prover/native-sanitized sanitize

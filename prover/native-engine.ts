@@ -48,8 +48,13 @@ export function nativeAvailability(): { available: boolean; reason: string } {
   try {
     const addon = loadAddon();
     if (!addon) return { available: false, reason: 'the native engine is not built (make native)' };
-    const { backends, threads } = addon.doctor();
-    return { available: true, reason: `native (${backends[0]}), ${threads} threads` };
+    const { backends, cpuFeatures, threads } = addon.doctor();
+    const tables = `up to ${defaultTableBytes / 2 ** 20} MiB of tables a key`;
+    const kernels = `${backends[0]} kernels of ${backends.join(', ')}`;
+    return {
+      available: true,
+      reason: `native: ${kernels}; ${cpuFeatures.join(' ')}; ${threads} threads; ${tables}`,
+    };
   } catch (error) {
     return { available: false, reason: `the native engine does not load: ${(error as Error).message}` };
   }
