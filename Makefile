@@ -100,3 +100,7 @@ bench-setup: build ## setup times: LeNet development key, powers of tau of 2^POW
 .PHONY: native-sanitized
 native-sanitized: node_modules/.installed ## the C++ prover with address and undefined-behaviour sanitizers; test-slow runs it
 	@prover/native/build.sh dist/prover/native-sanitized sanitize
+
+.PHONY: bench-load
+bench-load: build ## answers a second, latency under proofs, kill -9, two hosts; KILLS=200 for the long one
+	@node dist/test/bench/load.js

@@ -11,6 +11,7 @@ import { register as keys } from './cli/keys.js';
 import { register as market } from './cli/market.js';
 import { register as mcp } from './cli/mcp.js';
 import { register as operator } from './cli/operator.js';
+import { register as parts } from './cli/parts.js';
 import { register as prove } from './cli/prove.js';
 import { register as ptau } from './cli/ptau.js';
 import { register as quantize } from './cli/quantize.js';
@@ -38,6 +39,7 @@ const verbs = [
   ptau,
   ceremony,
   serve,
+  parts,
   doctor,
   keys,
   mcp,
