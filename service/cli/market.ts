@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import { runMarketDemo } from '../market-demo.js';
+import { runMarketDemo } from '../operator/demo.js';
 
 export function register(program: Command): void {
   program

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { runMarketDemo } from '../../service/market-demo.js';
+import { runMarketDemo } from '../../service/operator/demo.js';
 
 test('three operators, killed at random, serve a market whose books balance to the wei', async (t) => {
   t.timeout(900_000);

@@ -1,7 +1,7 @@
 /** Every wei of the market, recounted from the blocks of the chain. */
 import type { JsonRpcProvider } from 'ethers';
-import type { Deployment } from './chain/deployment.js';
-import { marketAbi } from './chain/market.js';
+import type { Deployment } from '../chain/deployment.js';
+import { marketAbi } from '../chain/market.js';
 
 export interface Books {
   /** Sent to the market: fees and collateral. */
