@@ -72,6 +72,11 @@ bench-gas: build ## what the contracts cost; table and one line of JSON
 bench-exact: build ## all 10,000 digits: circuit reference against ONNX Runtime, byte by byte
 	@node dist/test/bench/exact.js
 
+.PHONY: bench-operators
+bench-operators: CASES = 200
+bench-operators: build ## random cases of every operator against ONNX Runtime; CASES=… an operator
+	@node dist/test/bench/operators.js $(CASES)
+
 .PHONY: bench-quantize
 bench-quantize: FOLDER = ../shared/models/trained
 bench-quantize: build ## accuracy lost by quantizing the models of FOLDER
