@@ -46,7 +46,9 @@ export interface Sample {
 /** What the dashboard reads of a manifest: how an input becomes the integers that are committed. */
 export interface Manifest {
   readonly inputs: readonly (TensorInfo & {
-    readonly quantization?: { readonly scale: number; readonly zeroPoint: number };
+    /** Absent for integers given as they are; a table by axis or an encoding of floats has no single scale. */
+    readonly quantization?: { readonly scale?: number; readonly zeroPoint?: number };
+    readonly encoding?: string;
   })[];
 }
 

@@ -211,14 +211,21 @@ const formatValue = (value: number): string => (Number.isInteger(value) ? String
 function openingOf(model: ModelDetail, input: readonly number[], salt: string | undefined): Opening | null {
   const spec = model.manifest.inputs[0];
   if (spec === undefined || salt === undefined) return null;
-  const { quantization } = spec;
+  const { quantization, encoding } = spec;
+  const { scale, zeroPoint } = quantization ?? {};
+  // Other encodings are left to the receipt's own check by request id.
+  if (
+    encoding !== undefined ||
+    (quantization !== undefined && (scale === undefined || zeroPoint === undefined))
+  )
+    return null;
   const [min, max] = spec.dtype === 'uint8' ? [0, 255] : [-128, 127];
   const quantized = (x: number): number => {
-    if (quantization === undefined) return x;
-    const steps = Math.fround(Math.fround(x) / Math.fround(quantization.scale));
+    if (scale === undefined || zeroPoint === undefined) return x;
+    const steps = Math.fround(Math.fround(x) / Math.fround(scale));
     const up = Math.round(steps);
     const even = up - steps === 0.5 && up % 2 !== 0 ? up - 1 : up;
-    return Math.min(max, Math.max(min, even + quantization.zeroPoint));
+    return Math.min(max, Math.max(min, even + zeroPoint));
   };
   return {
     inputs: [{ name: spec.name, dtype: spec.dtype, shape: [...spec.shape], values: input.map(quantized) }],
