@@ -25,7 +25,8 @@ import { allRoutes } from './routes/index.js';
 import { deliver } from './webhooks.js';
 import { Statements } from './statements.js';
 import { AcceptQueue } from './store/accept.js';
-import { listHosts } from './store/hosts.js';
+import { readyProvers } from './store/hosts.js';
+import { allModels } from './store/models.js';
 
 export interface Api {
   readonly url: string;
@@ -74,10 +75,13 @@ export async function startApi({ config, pool, databaseUrl, log, extend }: ApiOp
   });
 
   const readiness = async (): Promise<Readiness> => {
-    const hosts = await listHosts(pool, config.leaseMs).catch(() => null);
-    const provers = hosts?.filter(({ kind, state }) => kind === 'prover' && state === 'ready') ?? [];
+    const provers = await readyProvers(pool, config.leaseMs).catch(() => null);
+    const offered = await allModels(pool).catch(() => []);
+    const cold = offered.filter(
+      ({ id, tenantId }) => tenantId === null && !provers?.some(({ warm }) => warm.includes(id)),
+    );
     const checks = {
-      database: { ok: hosts !== null, detail: hosts ? 'answers' : 'does not answer' },
+      database: { ok: provers !== null, detail: provers ? 'answers' : 'does not answer' },
       models: {
         ok: opened !== null && opened.refused.length === 0,
         detail: opened
@@ -86,8 +90,11 @@ export async function startApi({ config, pool, databaseUrl, log, extend }: ApiOp
       },
       selfTest: { ok: true, detail: `u8 by s8 products: ${verdict}` },
       provers: {
-        ok: provers.length > 0,
-        detail: provers.map(({ detail }) => String(detail['engine'])).join(', ') || 'none is warm yet',
+        ok: provers !== null && provers.length > 0 && cold.length === 0,
+        detail:
+          cold.length > 0
+            ? `not warm: ${cold.map(({ name }) => name).join(', ')}`
+            : provers?.map(({ engine }) => engine).join(', ') || 'none is there',
       },
     };
     return { ready: Object.values(checks).every(({ ok }) => ok), checks };

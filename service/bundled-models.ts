@@ -9,7 +9,7 @@ import { registerModel } from './chain/registry.js';
 import type { DevelopmentChain } from './development-chain.js';
 import { installModel, type InstalledModel } from './install.js';
 import type { Logger } from './log.js';
-import { addModel } from './store/models.js';
+import { addModel, retireNamesakes } from './store/models.js';
 
 export interface ModelSource {
   readonly name: string;
@@ -44,6 +44,7 @@ export async function provideModels(
       onProgress: (stage, share) => options.onProgress?.(name, stage, share),
     });
     await addModel(options.pool, null, model.description, model.files);
+    await retireNamesakes(options.pool, name, model.description.modelId);
     if (options.chain) await register(options.chain, model, options.log);
     options.log.info(
       {

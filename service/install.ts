@@ -14,7 +14,7 @@ import {
   type ModelIdentity,
   SETUP_CLASS,
 } from '../circuits/model-id.js';
-import { writeR1cs } from '../circuits/r1cs/file.js';
+import { r1csDigest, writeR1cs } from '../circuits/r1cs/file.js';
 import { requireUnique } from '../circuits/r1cs/uniqueness.js';
 import { vkHash, verifyingKeyToJson } from '../prover/codec.js';
 import { setupDevelopment } from '../prover/index.js';
@@ -53,15 +53,19 @@ export async function installModel(bytes: Uint8Array, options: InstallOptions): 
     outputMode: options.outputMode ?? 'packed',
   } as const;
   const modelHash = createHash('sha256').update(bytes).digest('hex');
+  onProgress('compile', 0);
+  const { compiled, executed, notes: importNotes } = compileUpload(bytes, modes);
+  const manifest = manifestDigest(
+    JSON.parse(JSON.stringify(compiled.manifest)) as Parameters<typeof manifestDigest>[0],
+  );
+  // Keys are reused only for the very circuit and manifest that today's compiler makes of the file.
   const recipe = createHash('sha256')
-    .update(JSON.stringify([modelHash, modes, COMPILER_VERSION, name]))
+    .update(JSON.stringify([modelHash, modes, name, r1csDigest(compiled.r1cs), manifest, COMPILER_VERSION]))
     .digest('hex');
   const pointer = join(modelsFolder, 'recipes', recipe);
   const known = await reuse(pointer, modelsFolder);
   if (known) return known;
 
-  onProgress('compile', 0);
-  const { compiled, executed, notes: importNotes } = compileUpload(bytes, modes);
   const isChecked = requireUnique(compiled.r1cs, compiled.givenWires);
   const notes = isChecked
     ? importNotes
@@ -87,9 +91,7 @@ export async function installModel(bytes: Uint8Array, options: InstallOptions): 
       contributorCount: 1,
       transcriptDigest: zeroDigest,
       compilerVersion: compilerVersionHash(),
-      manifestDigest: manifestDigest(
-        JSON.parse(JSON.stringify(compiled.manifest)) as Parameters<typeof manifestDigest>[0],
-      ),
+      manifestDigest: manifest,
     };
     const modelId = hashIdentity(identity);
     await writeJson(join(partial, 'identity.json'), identity);

@@ -5,6 +5,7 @@ import type { Config } from './config.js';
 import { Problem } from './errors.js';
 import { openSession, type Session } from './inference/session.js';
 import { ensureFolder } from './model-folder.js';
+import { readyProvers, type ProverState } from './store/hosts.js';
 import { allModels, findModel, type ModelRow } from './store/models.js';
 
 export class LoadedModels {
@@ -12,9 +13,14 @@ export class LoadedModels {
   /** Looked up for every inference; refreshed when a model is added or frozen (NOTIFY models) and every few seconds. */
   private readonly rows = new Map<string, { readonly row: ModelRow; readonly until: number }>();
 
+  private provers: { readonly hosts: readonly ProverState[]; readonly until: number } = {
+    hosts: [],
+    until: 0,
+  };
+
   constructor(
     private readonly pool: Pool,
-    private readonly config: Pick<Config, 'modelsFolder' | 'artifactOrigin' | 'artifactKey'>,
+    private readonly config: Pick<Config, 'modelsFolder' | 'artifactOrigin' | 'artifactKey' | 'leaseMs'>,
   ) {}
 
   /** Throws Problem 'not-found' for an unknown model and for one of another tenant alike. */
@@ -27,6 +33,15 @@ export class LoadedModels {
     if (this.rows.size > 5_000) this.rows.clear();
     this.rows.set(key, { row, until: Date.now() + 3_000 });
     return row;
+  }
+
+  /** Throws Problem 'not-ready' when every prover that is there has refused the model: its proofs could only fail. */
+  async requireProvable(row: ModelRow): Promise<void> {
+    if (this.provers.until < Date.now())
+      this.provers = { hosts: await readyProvers(this.pool, this.config.leaseMs), until: Date.now() + 2_000 };
+    const { hosts } = this.provers;
+    if (hosts.length > 0 && hosts.every(({ refused }) => refused.includes(row.id)))
+      throw new Problem('not-ready', 'no prover can load this model', [], { 'Retry-After': '30' });
   }
 
   forget(): void {

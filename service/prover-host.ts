@@ -60,6 +60,9 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
   );
   const gate = new Gate();
   const folders = new Map<string, Promise<string>>();
+  /** The operator's models that every thread has loaded, and those that it will not load. */
+  const warm = new Set<string>();
+  const refused = new Set<string>();
   let state: 'starting' | 'ready' | 'draining' = 'starting';
   let detail: Record<string, unknown> = { engine: 'none', threads: config.proverCount };
   const lease: Lease = new Lease(pool, 'prover', config.leaseMs, log, () => ({
@@ -67,6 +70,8 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
     detail: {
       ...detail,
       inFlight: child.inFlight,
+      warm: [...warm],
+      refused: [...refused],
       residentBytes: child.residentBytes,
       peakBytes: child.peakBytes,
     },
@@ -170,28 +175,38 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
     );
   };
 
+  /** Tenants' own models are loaded by their first proof. */
   const warmUp = async (): Promise<void> => {
-    for (const model of await allModels(pool)) {
-      try {
-        const folder = await folderFor(model);
-        const loads = Array.from({ length: config.proverCount }, () =>
-          child.run({
-            type: 'load',
-            job: { modelId: model.id, folder, files: model.files, engine: config.engine },
-          }),
-        );
-        for (const end of await Promise.all(loads))
-          if (end.kind === 'loaded') detail = { ...detail, engine: end.engine, reason: end.reason };
-          else log.error({ model: model.id, end }, 'model not usable on this host');
-      } catch (error) {
-        log.error({ model: model.id, reason: (error as Error).message }, 'model not usable on this host');
-      }
+    const offered = (await allModels(pool)).filter(({ tenantId }) => tenantId === null);
+    for (const model of offered) {
+      if (warm.has(model.id) || refused.has(model.id)) continue;
+      const reason = await load(model).catch((error: unknown) => (error as Error).message);
+      (reason === null ? warm : refused).add(model.id);
+      if (reason !== null) log.error({ model: model.id, reason }, 'model not usable on this host');
     }
+  };
+
+  /** null, or why not. */
+  const load = async (model: ModelRow): Promise<string | null> => {
+    const job = {
+      modelId: model.id,
+      folder: await folderFor(model),
+      files: model.files,
+      engine: config.engine,
+    };
+    const loads = Array.from({ length: config.proverCount }, () => child.run({ type: 'load', job }));
+    for (const end of await Promise.all(loads)) {
+      if (end.kind === 'refused' || end.kind === 'died') return end.detail;
+      if (end.kind === 'loaded') detail = { ...detail, engine: end.engine, reason: end.reason };
+    }
+    return null;
   };
 
   await lease.start();
   await warmUp();
   state = 'ready';
+  // Models come and go while the host runs; a failed look is repeated.
+  const watching = setInterval(() => void warmUp().catch(() => undefined), 3_000);
   queue.start();
   await lease.beat();
   log.info({ host: lease.id, ...detail }, 'prover host ready');
@@ -201,6 +216,7 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
     child,
     async stop() {
       state = 'draining';
+      clearInterval(watching);
       const stopping = queue.stop();
       // What is not finished by then goes back: its jobs are unlocked with the lease and another host takes them.
       await Promise.race([stopping, sleep(options.drainMs ?? 20_000, undefined, { ref: false })]);

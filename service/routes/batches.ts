@@ -30,11 +30,13 @@ export function batchRoutes(parts: ApiParts): Operation[] {
         'quota-exhausted',
         'queue-full',
         'model-busy',
+        'not-ready',
       ],
       replies: { 202: { description: 'All answered; their proofs are queued', schema: batch } },
       handle: async ({ params: { modelId }, body, caller, idempotencyKey, bodyDigest }) => {
         const model = await models.find(caller.tenantId, modelId);
         if (model.frozenAt) throw new Problem('model-busy', 'this model is frozen');
+        await models.requireProvable(model);
         const { items, ...choices } = body;
         // All inputs are checked before the first is queued.
         items.forEach((item, i) => {

@@ -30,11 +30,13 @@ export function inferenceRoutes(parts: ApiParts): Operation[] {
         'quota-exhausted',
         'queue-full',
         'model-busy',
+        'not-ready',
       ],
       replies: { 202: { description: 'Answered; the proof is queued', schema: inference } },
       handle: async ({ params: { modelId }, body, caller, idempotencyKey, bodyDigest }) => {
         const model = await models.find(caller.tenantId, modelId);
         if (model.frozenAt) throw new Problem('model-busy', 'this model is frozen');
+        await models.requireProvable(model);
         const { row, salt, replayed } = await submitInference(parts.inference, {
           caller,
           model,

@@ -64,6 +64,25 @@ export async function listHosts(pool: Pool, leaseMs: number): Promise<HostRow[]>
   return rows;
 }
 
+export interface ProverState {
+  readonly engine: string;
+  /** Ids of the operator's models that it has loaded, and that it will not load. */
+  readonly warm: readonly string[];
+  readonly refused: readonly string[];
+}
+
+export async function readyProvers(pool: Pool, leaseMs: number): Promise<ProverState[]> {
+  const hosts = await listHosts(pool, leaseMs);
+  const list = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : []);
+  return hosts
+    .filter(({ kind, state }) => kind === 'prover' && state === 'ready')
+    .map(({ detail }) => ({
+      engine: String(detail['engine']),
+      warm: list(detail['warm']),
+      refused: list(detail['refused']),
+    }));
+}
+
 /**
  * The safety net under the queue: open inferences without a job get one, and private inputs past their time go. Both
  * are no-ops in the ordinary course.

@@ -28,6 +28,14 @@ export async function addModel(
   await pool.query(`select pg_notify('models', $1)`, [description.modelId]);
 }
 
+/** One model of the operator's a name: what an earlier release installed under it is offered no more. */
+export async function retireNamesakes(pool: Pool, name: string, keepId: string): Promise<void> {
+  await pool.query(
+    'update models set removed_at = now() where tenant_id is null and name = $1 and id <> $2 and removed_at is null',
+    [name, keepId],
+  );
+}
+
 /** Models of the tenant and of the operator. */
 export async function listModels(pool: Pool, tenantId: string): Promise<ModelRow[]> {
   const { rows } = await pool.query<ModelRow>(

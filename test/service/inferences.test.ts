@@ -1,5 +1,14 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'ava';
-import { call, sampleDigit, startTestService, untilOver, type TestService } from '../support/service.js';
+import {
+  addFakeModel,
+  call,
+  sampleDigit,
+  startTestService,
+  untilOver,
+  type TestService,
+} from '../support/service.js';
 
 let service: TestService;
 test.before(async () => {
@@ -130,3 +139,30 @@ test.serial('bad input is refused with the field named, and nothing is queued', 
   const after = await service.pool.query('select count(*)::int as n from inferences');
   t.deepEqual(after.rows, before.rows);
 });
+
+test.serial(
+  'a model that every prover refuses is refused before anything is queued, and the service says it is not ready',
+  async (t) => {
+    const lame = await addFakeModel(service.pool, service.config.modelsFolder, null, 'lame');
+    await writeFile(join(service.config.modelsFolder, lame, 'key.zkey'), 'damaged');
+    let ready = 200;
+    for (let n = 0; n < 100 && ready === 200; n++) {
+      ready = (await call(service.url, '/readyz')).status;
+      await new Promise((done) => setTimeout(done, 100));
+    }
+    t.is(ready, 503);
+    let reply = await call(service.url, '/v1/models/lame/inferences', {
+      body: { input: { data: await sampleDigit() } },
+    });
+    for (let n = 0; n < 100 && reply.status !== 503; n++) {
+      reply = await call(service.url, '/v1/models/lame/inferences', {
+        body: { input: { data: await sampleDigit() } },
+      });
+      await new Promise((done) => setTimeout(done, 100));
+    }
+    t.is(reply.status, 503);
+    t.is(reply.body.code, 'not-ready');
+    await service.pool.query('update models set removed_at = now() where id = $1', [lame]);
+    t.is((await call(service.url, '/readyz')).status, 200);
+  },
+);
