@@ -1,8 +1,9 @@
 /** Operators that compute on integer tensors as they are; they pass into the executed graph under the newest opset's form. */
 import type { AttributeValue, Dtype } from '../onnx/graph.js';
-import { hasAttribute, refuseNode } from '../onnx/node.js';
+import { hasAttribute, intAttribute, refuseNode } from '../onnx/node.js';
 import type { NodeContext } from '../onnx/shape.js';
 import { dtypeCodes } from '../onnx/tensor.js';
+import { reducedAxes } from '../onnx/wiring.js';
 import type { NodeParts, Tensor } from './builder.js';
 import type { Lowering } from './lowering.js';
 import { rangeOf } from './quantization.js';
@@ -74,6 +75,20 @@ function pass(lowering: Lowering, context: NodeContext): Tensor {
   return builder.emitTwoForms(node.name, type, parts, executed, outputs);
 }
 
+/** Reductions take their axes as an input in the newest opset. */
+function reduce(lowering: Lowering, context: NodeContext): Tensor {
+  const { node } = context;
+  const { builder } = lowering;
+  const output = node.outputs[0]!;
+  const axes = [...reducedAxes(context)];
+  const type = { dtype: lowering.dtypeOf(output), shape: lowering.shapeOf(output) };
+  return builder.emit(node.name, type, {
+    type: node.type,
+    inputs: [lowering.integer(node, 0).name, builder.int64s('axes', axes).name],
+    attributes: { keepdims: { kind: 'int', value: intAttribute(node, 'keepdims', 1) } },
+  });
+}
+
 export function emitIntegerNode(lowering: Lowering, context: NodeContext): void {
   const { node } = context;
   const output = node.outputs[0]!;
@@ -103,6 +118,10 @@ export function emitIntegerNode(lowering: Lowering, context: NodeContext): void 
         }),
       );
     }
+    case 'ReduceSum':
+    case 'ReduceMax':
+    case 'ReduceMin':
+      return lowering.setInteger(output, reduce(lowering, context));
     default:
       if (!passing.has(node.type))
         return refuseNode(node, 'operator on integers', 'one that has an integer form', node.type);

@@ -136,7 +136,7 @@ function constantPeak(node: PlainNode, graph: Graph): number {
   if (node.kind !== 'operator' || !['Add', 'Sub', 'Sum', 'Max', 'Min'].includes(node.node.type)) return 0;
   const constants = node.inputs.map((name) => graph.constants.get(name)?.data as Float32Array | undefined);
   return constants.reduce(
-    (peak, data) => (data ?? new Float32Array(0)).reduce((p, v) => Math.max(p, Math.abs(v)), peak),
+    (peak, data) => Array.from(data ?? [], Number).reduce((p, v) => Math.max(p, Math.abs(v)), peak),
     0,
   );
 }

@@ -17,7 +17,12 @@ export function averageAsConv(simplifier: Simplifier, node: GraphNode, context: 
   const window = windowOf(context, shape.slice(2));
   const channels = shape[1]!;
   const taps = sizeOf(window.kernel);
-  const pads = [...window.before, ...window.after];
+  // With ceil_mode the last window overhangs: a convolution needs that much more padding to place it.
+  const after = window.output.map((size, i) => {
+    const reach = (size - 1) * window.strides[i]! + (window.kernel[i]! - 1) * window.dilations[i]! + 1;
+    return Math.max(window.after[i]!, reach - window.before[i]! - shape[i + 2]!);
+  });
+  const pads = [...window.before, ...after];
   const outputShape = simplifier.shape(output);
   const counts = intAttribute(node, 'count_include_pad', 0) !== 0 && intAttribute(node, 'ceil_mode', 0) === 0;
   const share = mapByCoordinates(outputShape, (at) => {
