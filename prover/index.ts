@@ -7,6 +7,7 @@ export type { Engine, LoadedKey, LoadKeyOptions, ProveOptions, ProveStage } from
 export { UnsatisfiedWitness } from './engine.js';
 export type { G1Point, G2Point, Proof, VerifyingKey } from './keys.js';
 export { checkVerifyingKey, UnsafeVerifyingKey } from './key-check.js';
+export { verify } from './verify.js';
 export { exportVerifyingKey } from './export.js';
 export { setupDevelopment, UnsoundCircuit, type SetupOptions } from './setup.js';
 export { publicSignalsOf } from './witness-signals.js';

@@ -12,8 +12,10 @@ import {
   type ProveStage,
   UnsatisfiedWitness,
 } from './engine.js';
+import { proofFromJson } from './codec.js';
 import { memorySource } from './files/container.js';
 import { encodeWitness } from '../circuits/r1cs/file.js';
+import { verify } from './verify.js';
 import { publicSignalsOf } from './witness-signals.js';
 import { checkCoefficients, readZkey } from './files/zkey.js';
 import { checkVerifyingKey } from './key-check.js';
@@ -67,23 +69,24 @@ async function prove(
   if (witness.small.length !== wireCount) {
     throw new UnsatisfiedWitness(`witness: length must be ${wireCount}, got ${witness.small.length}`);
   }
-  const publicSignals = publicSignalsOf(witness, verifyingKey.ic.length - 1).map(String);
+  const publicSignals = publicSignalsOf(witness, verifyingKey.ic.length - 1);
   const encoded = encodeWitness(witness);
   const stages = stageLogger(onStage);
-  let proof: ProofJson;
+  let json: ProofJson;
   try {
-    ({ proof } = await groth16.prove(zkey, encoded, stages.logger, { singleThread: threads === 1 }));
+    ({ proof: json } = await groth16.prove(zkey, encoded, stages.logger, { singleThread: threads === 1 }));
   } finally {
     encoded.fill(0);
   }
   stages.end('msm-h');
   // snarkjs cannot be interrupted: an abort is noticed here, and the finished proof is dropped.
   signal?.throwIfAborted();
-  if (!(await groth16.verify(verifyingKeyJson(verifyingKey), publicSignals, proof))) {
+  const proof = proofFromJson(json);
+  if (!(await verify(verifyingKey, publicSignals, proof))) {
     throw new UnsatisfiedWitness('witness: must satisfy every constraint, got a proof that does not verify');
   }
   stages.end('verify');
-  return fromJson(proof);
+  return proof;
 }
 
 /** snarkjs announces each step on its logger; that is the only place where its stages show. */
@@ -105,27 +108,3 @@ function stageLogger(onStage: ProveOptions['onStage']): { logger: Logger; end(st
   };
   return { logger: { debug, info: silent, warn: silent, error: silent }, end };
 }
-
-const fromJson = (json: ProofJson): Proof => {
-  const fq2 = ([c0, c1]: string[]): [bigint, bigint] => [BigInt(c0), BigInt(c1)];
-  return {
-    a: [BigInt(json.pi_a[0]), BigInt(json.pi_a[1])],
-    b: [fq2(json.pi_b[0]), fq2(json.pi_b[1])],
-    c: [BigInt(json.pi_c[0]), BigInt(json.pi_c[1])],
-  };
-};
-
-const verifyingKeyJson = (vk: VerifyingKey): object => {
-  const g1 = ([x, y]: VerifyingKey['alpha']): string[] => [`${x}`, `${y}`, '1'];
-  const g2 = ([x, y]: VerifyingKey['beta']): string[][] => [x.map(String), y.map(String), ['1', '0']];
-  return {
-    protocol: 'groth16',
-    curve: 'bn128',
-    nPublic: vk.ic.length - 1,
-    vk_alpha_1: g1(vk.alpha),
-    vk_beta_2: g2(vk.beta),
-    vk_gamma_2: g2(vk.gamma),
-    vk_delta_2: g2(vk.delta),
-    IC: vk.ic.map(g1),
-  };
-};

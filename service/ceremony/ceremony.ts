@@ -6,17 +6,17 @@
  * The transcript is the truth: a key file counts once an entry names it, so a crash at any moment resumes at the last
  * verified head. One coordinator at a time (a lock file with its process id). Time, limits and beacon are injected.
  */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { copyFile, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readR1cs } from '../../circuits/r1cs/file.js';
 import { CeremonyRefused, InvalidCeremony } from '../../prover/ceremony-error.js';
 import { vkHash } from '../../prover/codec.js';
-import { beaconKey, newPhase2Key } from '../../prover/phase2.js';
+import { newPhase2Key } from '../../prover/initial-key.js';
+import { beaconKey } from '../../prover/phase2.js';
 import { describeKey, verifyContribution } from '../../prover/phase2-verify.js';
 import { verifyPtau } from '../../prover/ptau-verify.js';
 import type { BeaconSource } from './beacon.js';
+import { ceremonyPaths, sha256File, syncFile, takeLock } from './folder.js';
 import { type Participant, Queue } from './queue.js';
 import {
   type Attestation,
@@ -59,25 +59,12 @@ export interface Opening {
 /** What a contribution may add to a key file: a record of 408 bytes and its parameters. */
 const contributionBytes = 64 * 3 + 128 + 64 + 8 + 2 + 255 + 2 + 2 + 255;
 
-const paths = (folder: string) => ({
-  r1cs: join(folder, 'circuit.r1cs'),
-  phase1: join(folder, 'phase1.ptau'),
-  transcript: join(folder, 'transcript.json'),
-  queue: join(folder, 'queue.json'),
-  incoming: join(folder, 'incoming'),
-  keys: join(folder, 'keys'),
-  lock: join(folder, 'coordinator.lock'),
-  key: (hash: string) => join(folder, 'keys', `${hash}.zkey`),
-});
-
-export { paths as ceremonyPaths };
-
 /** Verifies phase 1, makes the initial key and writes the first entry. */
 export async function openCeremony(
   { folder, r1csPath, phase1Path, modelHash, minimumContributions = 1, onProgress }: Opening,
   now = Date.now,
 ): Promise<void> {
-  const p = paths(folder);
+  const p = ceremonyPaths(folder);
   if (await stat(p.transcript).catch(() => null))
     throw new CeremonyRefused(folder, 'folder', 'without a ceremony', 'one that has one');
   await mkdir(p.keys, { recursive: true });
@@ -129,7 +116,7 @@ export class Ceremony {
       now = Date.now,
     }: { limits?: Limits; beacon?: BeaconSource | null; now?: () => number } = {},
   ): Promise<Ceremony> {
-    const p = paths(folder);
+    const p = ceremonyPaths(folder);
     await takeLock(p.lock);
     const transcript = await readTranscript(p.transcript);
     if ((await sha256File(p.key(transcript.head)).catch(() => null)) !== transcript.head) {
@@ -143,7 +130,7 @@ export class Ceremony {
 
   async close(): Promise<void> {
     await this.#work.catch(() => undefined);
-    await rm(paths(this.folder).lock, { force: true });
+    await rm(ceremonyPaths(this.folder).lock, { force: true });
   }
 
   get transcript(): Transcript {
@@ -151,7 +138,7 @@ export class Ceremony {
   }
 
   get headPath(): string {
-    return paths(this.folder).key(this.#transcript.head);
+    return ceremonyPaths(this.folder).key(this.#transcript.head);
   }
 
   /** Uploads larger than this are cut off before they are read. */
@@ -196,7 +183,7 @@ export class Ceremony {
     attestation: Attestation | null,
   ): Promise<{ contributionHash: string }> {
     const { name } = participant;
-    const p = paths(this.folder);
+    const p = ceremonyPaths(this.folder);
     const previousKey = this.#transcript.head;
     const added = await verifyContribution(p.key(previousKey), path);
     if (added.beacon !== null)
@@ -270,7 +257,7 @@ export class Ceremony {
         value,
         contributions.map(({ contributionHash }) => contributionHash),
       );
-      const p = paths(this.folder);
+      const p = ceremonyPaths(this.folder);
       const previousKey = this.#transcript.head;
       const partial = join(p.incoming, 'final.zkey');
       const { iterationsExponent } = announcement;
@@ -352,7 +339,7 @@ export class Ceremony {
 
   async #append(entry: Parameters<Transcript['append']>[0]): Promise<void> {
     const next = this.#transcript.append(entry);
-    await writeTranscript(paths(this.folder).transcript, next);
+    await writeTranscript(ceremonyPaths(this.folder).transcript, next);
     this.#transcript = next;
   }
 
@@ -373,39 +360,5 @@ export function checkBeaconValue(value: Uint8Array | null, contributionHashes: r
     throw new CeremonyRefused('beacon', 'value', 'a block hash', `the constant ${hex}`);
   if (contributionHashes.some((hash) => hash.includes(hex))) {
     throw new CeremonyRefused('beacon', 'value', 'independent of the contributions', 'a contribution hash');
-  }
-}
-
-export async function sha256File(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer);
-  return hash.digest('hex');
-}
-
-async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  await file.sync();
-  await file.close();
-}
-
-async function takeLock(path: string): Promise<void> {
-  try {
-    await writeFile(path, `${process.pid}`, { flag: 'wx' });
-  } catch {
-    const holder = Number(await readFile(path, 'utf8').catch(() => ''));
-    if (holder !== process.pid && isAlive(holder)) {
-      throw new CeremonyRefused('ceremony', 'coordinator', 'one process', `process ${holder} holds it`);
-    }
-    await writeFile(path, `${process.pid}`);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -8,7 +8,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { contributeKey } from '../../prover/phase2.js';
-import { sha256File } from './ceremony.js';
+import { sha256File } from './folder.js';
 import { attestationText } from './transcript.js';
 
 export interface ContributeOptions {

@@ -16,7 +16,7 @@ import type { VerifyingKey } from '../../prover/keys.js';
 import { compileUpload, describe, type InstalledModel } from '../install.js';
 import { publishFolder, tableOf, writeJson } from '../model-folder.js';
 import { canonicalText, manifestDigest } from '../verifier/receipt.js';
-import { ceremonyPaths } from './ceremony.js';
+import { ceremonyPaths } from './folder.js';
 import { verifyCeremony, type VerifyCeremonyOptions } from './verify.js';
 
 export interface CeremonyInstall extends VerifyCeremonyOptions {

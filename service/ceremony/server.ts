@@ -21,7 +21,8 @@ import { z } from 'zod';
 import { MalformedFile } from '../../circuits/errors.js';
 import { CeremonyRefused, InvalidCeremony } from '../../prover/ceremony-error.js';
 import { UnsafeVerifyingKey } from '../../prover/key-check.js';
-import { type Ceremony, ceremonyPaths } from './ceremony.js';
+import type { Ceremony } from './ceremony.js';
+import { ceremonyPaths } from './folder.js';
 import { participantKey, participantName } from './transcript.js';
 
 export interface CoordinatorOptions {

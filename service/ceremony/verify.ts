@@ -10,7 +10,8 @@ import type { VerifyingKey } from '../../prover/keys.js';
 import { type KeyReport, verifyKey } from '../../prover/phase2-verify.js';
 import { type PtauReport, verifyPtau } from '../../prover/ptau-verify.js';
 import type { BeaconSource } from './beacon.js';
-import { ceremonyPaths, checkBeaconValue, sha256File } from './ceremony.js';
+import { checkBeaconValue } from './ceremony.js';
+import { ceremonyPaths, sha256File } from './folder.js';
 import { attestationText, isAttested, readTranscript, type Transcript } from './transcript.js';
 
 export interface CeremonyReport {

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { ApiParts } from '../api-parts.js';
-import { ceremonyPaths } from '../ceremony/ceremony.js';
+import { ceremonyPaths } from '../ceremony/folder.js';
 import { readTranscript, type Transcript } from '../ceremony/transcript.js';
 import { operation, type Operation } from '../operation.js';
 import { page } from '../schemas.js';

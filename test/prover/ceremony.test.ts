@@ -14,7 +14,8 @@ import { readZkey } from '../../prover/files/zkey.js';
 import { UnsafeVerifyingKey } from '../../prover/key-check.js';
 import type { G1Point } from '../../prover/keys.js';
 import { nativeAvailability, nativeEngine } from '../../prover/native-engine.js';
-import { beaconKey, contributeKey, initialKey, type InitialKey, newPhase2Key } from '../../prover/phase2.js';
+import { initialKey, type InitialKey, newPhase2Key } from '../../prover/initial-key.js';
+import { beaconKey, contributeKey } from '../../prover/phase2.js';
 import { verifyContribution, verifyKey, verifyKeyFrom } from '../../prover/phase2-verify.js';
 import { contributePtau, createPtau } from '../../prover/ptau.js';
 import { verifyPtau } from '../../prover/ptau-verify.js';
@@ -179,7 +180,6 @@ test.serial(
         undefined,
         `zkey bit at ${at}`,
       );
-      // Names are labels: they are in no hash, and flipping one is the one thing that goes unseen.
       t.true(typed(error), `${error}`);
     }
     const powers = bytesOf(small.phase1);

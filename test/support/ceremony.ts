@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { writeR1cs } from '../../circuits/r1cs/file.js';
 import type { R1cs } from '../../circuits/r1cs/r1cs.js';
 import { beaconPtau, contributePtau, createPtau, preparePtau } from '../../prover/ptau.js';
-import { newPhase2Key } from '../../prover/phase2.js';
+import { newPhase2Key } from '../../prover/initial-key.js';
 import { bitCircuit, type BitCircuit } from './bit-circuit.js';
 import { random } from './random.js';
 

@@ -10,14 +10,9 @@ import { CeremonyRefused, InvalidCeremony } from '../../../prover/ceremony-error
 import { exportVerifyingKey } from '../../../prover/export.js';
 import { verifyingKeyToJson } from '../../../prover/codec.js';
 import { contributeKey } from '../../../prover/phase2.js';
-import {
-  Ceremony,
-  ceremonyPaths,
-  checkBeaconValue,
-  type Limits,
-  openCeremony,
-} from '../../../service/ceremony/ceremony.js';
+import { Ceremony, checkBeaconValue, type Limits, openCeremony } from '../../../service/ceremony/ceremony.js';
 import { contribute } from '../../../service/ceremony/client.js';
+import { ceremonyPaths } from '../../../service/ceremony/folder.js';
 import { refuseSharedDelta } from '../../../service/ceremony/install.js';
 import { serveCeremony } from '../../../service/ceremony/server.js';
 import {
