@@ -18,9 +18,9 @@ modules=$root/node_modules
 flags=(-std=c++20 -Wall -Wextra -fPIC -pthread -fvisibility=hidden -DNDEBUG)
 link=(-shared -pthread -Wl,-z,nodelete -Wl,-z,relro,-z,now)
 case $mode in
-  release) flags+=(-O3) link+=(${VERINFER_SYMBOLS:--s}) ;;
+  release) flags+=(-O3) link+=(-s) ;;
   sanitize)
-    flags+=(-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+    flags+=(-O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
     link+=(-fsanitize=address,undefined)
     ;;
   *) echo "unknown mode $mode" >&2 && exit 2 ;;
