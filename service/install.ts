@@ -14,6 +14,8 @@ import {
   type ModelIdentity,
   SETUP_CLASS,
 } from '../circuits/model-id.js';
+import { measureAgreement, uniformSamples, type Agreement } from '../circuits/import/agreement.js';
+import { loadGraph } from '../circuits/onnx/load.js';
 import { r1csDigest, writeR1cs } from '../circuits/r1cs/file.js';
 import { requireUnique } from '../circuits/r1cs/uniqueness.js';
 import { vkHash, verifyingKeyToJson } from '../prover/codec.js';
@@ -95,7 +97,8 @@ export async function installModel(bytes: Uint8Array, options: InstallOptions): 
     };
     const modelId = hashIdentity(identity);
     await writeJson(join(partial, 'identity.json'), identity);
-    const description = describe(name, modelId, identity, compiled, executed, notes);
+    const agreement = await agreementWithUpload(bytes, executed);
+    const description = { ...describe(name, modelId, identity, compiled, executed, notes), agreement };
     await writeJson(join(partial, 'description.json'), description);
     const folder = await publishFolder(partial, modelsFolder, modelId);
     const files = await tableOf(folder);
@@ -106,6 +109,15 @@ export async function installModel(bytes: Uint8Array, options: InstallOptions): 
   } finally {
     await rm(partial, { recursive: true, force: true });
   }
+}
+
+/** Samples of the first measurement of drift; its cost is that of so many answers. */
+const AGREEMENT_SAMPLES = 16;
+
+/** Null where the upload cannot run beside the executed graph: no range to draw inputs from, or no kernel for its types. */
+async function agreementWithUpload(uploaded: Uint8Array, executed: Uint8Array): Promise<Agreement | null> {
+  const samples = uniformSamples(loadGraph(executed), AGREEMENT_SAMPLES);
+  return samples ? await measureAgreement(uploaded, executed, samples).catch(() => null) : null;
 }
 
 /** What both the installer and every prover make of the same bytes. */

@@ -3,8 +3,11 @@
  * run in ONNX Runtime, without graph optimisation, on the same inputs. Measured when a model is registered; reported.
  */
 import type * as ort from 'onnxruntime-node';
-import type { ConstantTensor } from '../onnx/graph.js';
+import type { ConstantTensor, Graph, ValueInfo } from '../onnx/graph.js';
+import { sizeOf } from '../onnx/shape.js';
+import { newTensorData } from '../onnx/tensor.js';
 import { openSession, toOrtTensor } from '../quantize/calibrate.js';
+import { rangeOf } from './quantization.js';
 
 export interface Agreement {
   readonly samples: number;
@@ -41,4 +44,50 @@ export async function measureAgreement(
   }
   await Promise.all(sessions.map((session) => session.release()));
   return { samples: samples.length, elements, mismatchedElements, maxDifference };
+}
+
+/**
+ * Inputs for a first measurement, when nothing better is at hand: uniform over what each input can take, the same on
+ * every machine. Undefined for a float input that no QuantizeLinear reads, whose range the graph does not say.
+ */
+export function uniformSamples(graph: Graph, count: number): Map<string, ConstantTensor>[] | undefined {
+  const ranges = graph.inputs.map((input) => inputRange(graph, input));
+  if (ranges.some((range) => !range)) return undefined;
+  let state = 0x9e3779b9;
+  const uniform = (): number => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+  return Array.from({ length: count }, () => {
+    const tensors = graph.inputs.map(({ name, dtype, shape }, i): [string, ConstantTensor] => {
+      const [low, high] = ranges[i]!;
+      const data = newTensorData(dtype, sizeOf(shape));
+      for (let k = 0; k < data.length; k++) {
+        const x = low + uniform() * (high - low);
+        data[k] = (
+          dtype === 'float32'
+            ? x
+            : data instanceof BigInt64Array || data instanceof BigUint64Array
+              ? BigInt(Math.round(x))
+              : Math.round(x)
+        ) as never;
+      }
+      return [name, { dtype, shape, data }];
+    });
+    return new Map(tensors);
+  });
+}
+
+function inputRange(graph: Graph, { name, dtype }: ValueInfo): readonly [number, number] | undefined {
+  if (dtype === 'int64') return rangeOf('int32');
+  if (dtype === 'uint64') return rangeOf('uint32');
+  if (dtype !== 'float32') return rangeOf(dtype);
+  const node = graph.nodes.find(({ type, inputs }) => type === 'QuantizeLinear' && inputs[0] === name);
+  const [scale, zeroPoint] = [1, 2].map((i) => graph.constants.get(node?.inputs[i] ?? ''));
+  if (scale?.data.length !== 1 || zeroPoint?.data.length !== 1) return undefined;
+  const [low, high] = rangeOf(zeroPoint.dtype);
+  const at = (q: number): number => (q - Number(zeroPoint.data[0])) * Number(scale.data[0]);
+  return [at(low), at(high)];
 }

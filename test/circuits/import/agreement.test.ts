@@ -1,5 +1,5 @@
 import test from 'ava';
-import { measureAgreement } from '../../../circuits/import/agreement.js';
+import { measureAgreement, uniformSamples } from '../../../circuits/import/agreement.js';
 import { importModel } from '../../../circuits/import/import.js';
 import { encodeGraph } from '../../../circuits/onnx/encode.js';
 import { inferGraph } from '../../../circuits/onnx/infer.js';
@@ -45,4 +45,14 @@ test('C28 a model rewritten exactly is reported as agreeing', async (t) => {
     mismatchedElements: 0,
     maxDifference: 0,
   });
+});
+
+test('C28 synthetic samples cover the input range, the same every time', async (t) => {
+  const uploaded = model(Math.fround(0.4));
+  const { executedGraph, executedModel } = importModel(uploaded);
+  const drawn = uniformSamples(executedGraph, 8)!;
+  t.deepEqual(drawn, uniformSamples(executedGraph, 8));
+  const { elements, mismatchedElements } = await measureAgreement(uploaded, executedModel, drawn);
+  t.is(elements, 32);
+  t.true(mismatchedElements > 0);
 });
