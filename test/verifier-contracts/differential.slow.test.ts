@@ -2,6 +2,7 @@ import test from 'ava';
 import { registered, startChain, testModel } from '../support/chain.js';
 import { corpus, fourVerifiers } from '../support/four-verifiers.js';
 import { random, seedFrom } from '../support/random.js';
+import { endSnarkjs } from '../support/snarkjs.js';
 
 const cases = Number(process.env['VERINFER_CASES'] ?? 10_000);
 
@@ -25,5 +26,6 @@ test('P12 10,000 encodings, four verifiers, no split', async (t) => {
     t.true(accepted.size >= 4);
   } finally {
     await chain.stop();
+    await endSnarkjs();
   }
 });

@@ -2,6 +2,7 @@ import test from 'ava';
 import { registered, startChain, testModel } from '../support/chain.js';
 import { corpus, fourVerifiers } from '../support/four-verifiers.js';
 import { random, seedFrom } from '../support/random.js';
+import { endSnarkjs } from '../support/snarkjs.js';
 
 test('P12 the TypeScript verifier, snarkjs, noble and the contract give one verdict', async (t) => {
   const chain = await startChain();
@@ -20,5 +21,6 @@ test('P12 the TypeScript verifier, snarkjs, noble and the contract give one verd
     t.is(accepted, 10, 'valid and re-randomized ones, and nothing else');
   } finally {
     await chain.stop();
+    await endSnarkjs();
   }
 });
