@@ -2,7 +2,8 @@
 import { runProcess } from './process.js';
 import { startSettler } from './settler.js';
 
-await runProcess('settler', 8, async ({ config, pool, log }) => {
+// Every slot of its queue listens on a connection of its own.
+await runProcess('settler', 40, async ({ config, pool, log }) => {
   const settler = await startSettler({ config, pool, log });
   return { part: settler, news: { hostId: settler.id } };
 });
