@@ -1,4 +1,5 @@
 /** The integer graph under construction: constants by content, nodes in order, and the integer twin of each value. */
+import { ModelRefused } from '../errors.js';
 import type { AttributeValue, ConstantTensor, Graph, GraphNode } from '../onnx/graph.js';
 import type { ValueType } from '../onnx/shape.js';
 import type { Scale } from './exponents.js';
@@ -100,7 +101,14 @@ export class Emitter {
   }
 
   value(name: string): QuantizedValue {
-    return this.#quantized.get(name)!;
+    const value = this.#quantized.get(name);
+    if (value) return value;
+    throw new ModelRefused({
+      where: `value "${name}"`,
+      what: 'result',
+      expected: 'one that has an integer form',
+      got: 'a further output of an operator',
+    });
   }
 
   /** A node from integer operands to the integer twin of `output`. */

@@ -44,6 +44,7 @@ export function emitOperator(emitter: Emitter, operator: PlainOperator): void {
     case 'Add':
     case 'Sub':
     case 'Sum':
+      if (node.inputs.length !== 2) return refuseNode(node, 'operands', '2', node.inputs.length);
       return emitThroughFloat(emitter, operator, node.type === 'Sum' ? 'Add' : node.type);
     case 'Mul':
       return emitThroughFloat(emitter, operator, 'Mul');
