@@ -20,7 +20,7 @@ link=(-shared -pthread -Wl,-z,nodelete -Wl,-z,relro,-z,now)
 case $mode in
   release) flags+=(-O3) link+=(-s) ;;
   sanitize)
-    flags+=(-O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+    flags+=(-O1 -g1 -fno-var-tracking-assignments -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
     link+=(-fsanitize=address,undefined)
     ;;
   *) echo "unknown mode $mode" >&2 && exit 2 ;;
