@@ -43,11 +43,22 @@ export function emitFloat(lowering: Lowering, float: Float, name?: string): Tens
         float.dtype ?? (float.node.type === 'ArgMax' ? 'int64' : 'float32'),
       );
     }
-    case 'linear':
-      return emit(
-        `${float.node.name}/float`,
-        dequantizeParts(lowering, accumulate(builder, float, lowering.notes)),
+    case 'linear': {
+      const sum = accumulate(builder, float, lowering.notes);
+      const { scales, axis } = sum.quantization;
+      if (axis === undefined) return emit(`${float.node.name}/float`, dequantizeParts(lowering, sum));
+      // One scale a channel: dequantized by 1, which is exact as far as float32 goes, then multiplied channel by channel.
+      const one = { ...sum.quantization, scales: Float32Array.of(1), zeroPoints: [0], axis: undefined };
+      const type = { dtype: 'float32', shape: float.shape } as const;
+      const unit = builder.emit(
+        `${float.node.name}/unit`,
+        type,
+        dequantizeParts(lowering, { ...sum, quantization: one }),
       );
+      const shape = float.shape.map((_, i) => (i === axis ? scales.length : 1));
+      const factor = builder.constant('scale', { dtype: 'float32', shape, data: scales });
+      return emit(`${float.node.name}/float`, { type: 'Mul', inputs: [unit.name, factor.name] });
+    }
     case 'pointwise': {
       const computed = float.args.filter((arg) => !constantOf(arg));
       if (computed.length > 1 && computed.some((arg) => arg.op === 'input')) {
