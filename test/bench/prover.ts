@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { compile } from '../../circuits/index.js';
 import { loadGraph } from '../../circuits/onnx/load.js';
 import type { CompactWitness, R1cs } from '../../circuits/r1cs/r1cs.js';
-import { encodeWitness } from '../../circuits/r1cs/file.js';
+import { encodeWitness, r1csDigest } from '../../circuits/r1cs/file.js';
 import type { ProveStage } from '../../prover/engine.js';
 import { loadAddon } from '../../prover/native-addon.js';
 import { loadNativeKey } from '../../prover/native-engine.js';
@@ -138,7 +138,10 @@ async function timeLenet(): Promise<number> {
   );
   const witnessOf = (i: number): CompactWitness =>
     model.computeWitness({ inputs: inputs[i % inputs.length], ctx: 12345n + BigInt(i), salt: 678n }).witness;
-  const stem = await prepared('lenet5', () => ({ r1cs: model.r1cs, witness: witnessOf(0) }));
+  const stem = await prepared(`lenet5-${r1csDigest(model.r1cs).slice(0, 12)}`, () => ({
+    r1cs: model.r1cs,
+    witness: witnessOf(0),
+  }));
   const key = await loadNativeKey(`${stem}.zkey`);
   const times: number[] = [];
   const witnessTimes: number[] = [];
