@@ -47,8 +47,9 @@ export async function startPostgres(
   await mkdir(dataFolder, { recursive: true, mode: 0o711 });
   const account = await serverAccount();
   const native = await reachableBinaries(account);
-  const folder = await reachableData(dataFolder, native, account);
-  const place = { native, folder, password: await readPassword(dataFolder), account };
+  const password = await readPassword(dataFolder);
+  const folder = await reachableData(dataFolder, password, native, account);
+  const place = { native, folder, password, account };
   const running = await attach(place);
   if (running && options.keep === false)
     return {
@@ -131,6 +132,7 @@ async function linkLibraries(native: string): Promise<void> {
 
 async function reachableData(
   dataFolder: string,
+  password: string,
   native: string,
   account: Account | undefined,
 ): Promise<string> {
@@ -140,9 +142,7 @@ async function reachableData(
     () => true,
     () => false,
   );
-  const folder = reachable
-    ? own
-    : join(stagingRoot, 'data', createHash('sha256').update(dataFolder).digest('hex').slice(0, 16));
+  const folder = reachable ? own : join(stagingRoot, 'data', stagedName(dataFolder, password));
   if (!reachable) await mkdir(dirname(folder), { recursive: true, mode: 0o711 });
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const owner = await stat(folder);
@@ -150,6 +150,13 @@ async function reachableData(
   await writeFile(join(dataFolder, 'postgres.json'), `${JSON.stringify({ folder, native })}\n`);
   return folder;
 }
+
+/**
+ * The password is part of the name: a data folder that was deleted and made again has a new password, and must not
+ * come upon the cluster of its predecessor, which the new password cannot open.
+ */
+const stagedName = (dataFolder: string, password: string): string =>
+  createHash('sha256').update(`${dataFolder}\n${password}`).digest('hex').slice(0, 16);
 
 async function readPassword(dataFolder: string): Promise<string> {
   const path = join(dataFolder, 'postgres.password');
