@@ -75,22 +75,5 @@ export function statsRoutes({ pool, config, inference }: ApiParts): Operation[] 
         };
       },
     }),
-    operation({
-      id: 'listCeremonies',
-      method: 'get',
-      path: '/v1/ceremonies',
-      summary: 'Setup ceremonies and their transcripts',
-      scope: 'read',
-      replies: {
-        200: {
-          description: 'Newest first',
-          schema: z.object({
-            data: z.array(z.record(z.string(), z.unknown())),
-            nextCursor: z.string().nullable(),
-          }),
-        },
-      },
-      handle: async () => ({ status: 200, body: { data: [], nextCursor: null } }),
-    }),
   ];
 }
