@@ -96,12 +96,13 @@ function command(request: ParseRequest, limits: ParserLimits): { file: string; a
   const modules = realpathSync(join(dirname(dist), 'node_modules'));
   const permission =
     Number(process.versions.node.split('.')[0]) >= 24 ? '--permission' : '--experimental-permission';
+  const installed = join(dirname(dist), 'node_modules');
+  // Node aborts when a path is allowed twice, and node_modules is its own real path unless it is a link.
+  const readable = new Set([dist, installed, modules, join(dirname(dist), 'package.json')]);
   const node = [
     process.execPath,
     permission,
-    ...[dist, join(dirname(dist), 'node_modules'), modules, join(dirname(dist), 'package.json')].map(
-      (path) => `--allow-fs-read=${path}`,
-    ),
+    ...Array.from(readable, (path) => `--allow-fs-read=${path}`),
     '--disable-warning=ExperimentalWarning',
     '--no-deprecation',
     `--max-old-space-size=${Math.floor(limits.memoryMiB * 0.75)}`,
