@@ -59,6 +59,9 @@ test: build ## all fast tests
 test-slow: build ## the heavy tier: real proofs, long fuzz, fault campaigns
 	@node dist/test/run.js slow
 
+readme: build ## run the demo and paste its output into README.md
+	@node dist/test/bench/readme.js
+
 clean: ## remove everything that was built
 	@rm -rf dist verifier-contracts/out verifier-contracts/cache coverage
 

@@ -53,9 +53,29 @@ async function loadKey(zkeyPath: string): Promise<LoadedKey> {
   };
 }
 
-/** Ends snarkjs's worker threads; without this a process that proved once never exits. */
-async function endThreads(): Promise<void> {
-  await (await curves.getCurveFromName('bn128')).terminate();
+/**
+ * snarkjs's curve with its worker threads, started and ended one after the other: it keeps them in a global, so two
+ * starts at once would leave one set running for good, and a proof begun while they end would wait for ever.
+ */
+let threads: Promise<unknown> = Promise.resolve();
+let isRunning = false;
+
+function startThreads(): Promise<unknown> {
+  if (!isRunning) {
+    isRunning = true;
+    threads = threads.then(() => curves.getCurveFromName('bn128'));
+  }
+  return threads;
+}
+
+/** Without this a process that proved once never exits. A key opened meanwhile keeps the threads. */
+function endThreads(): Promise<unknown> {
+  threads = threads.then(async () => {
+    if (!isRunning || openKeyCount > 0) return;
+    isRunning = false;
+    await (await curves.getCurveFromName('bn128')).terminate();
+  });
+  return threads;
 }
 
 async function prove(
@@ -63,18 +83,21 @@ async function prove(
   verifyingKey: VerifyingKey,
   wireCount: number,
   witness: CompactWitness,
-  { signal, onStage, threads }: ProveOptions = {},
+  { signal, onStage, threads: threadCount }: ProveOptions = {},
 ): Promise<Proof> {
   signal?.throwIfAborted();
   if (witness.small.length !== wireCount) {
     throw new UnsatisfiedWitness(`witness: length must be ${wireCount}, got ${witness.small.length}`);
   }
   const publicSignals = publicSignalsOf(witness, verifyingKey.ic.length - 1);
+  await startThreads();
   const encoded = encodeWitness(witness);
   const stages = stageLogger(onStage);
   let json: ProofJson;
   try {
-    ({ proof: json } = await groth16.prove(zkey, encoded, stages.logger, { singleThread: threads === 1 }));
+    ({ proof: json } = await groth16.prove(zkey, encoded, stages.logger, {
+      singleThread: threadCount === 1,
+    }));
   } finally {
     encoded.fill(0);
   }

@@ -32,7 +32,9 @@ function runAva(args: readonly string[]): Promise<{ exitCode: number; output: st
 
 /** One line a test; a crash, a failed hook or a file without tests has no line of its own and counts as one failure. */
 export function countTests(output: string, exitCode: number): Counts {
-  const lines = (pattern: RegExp): number => output.match(pattern)?.length ?? 0;
+  // Behind the first rule come the failures in full, with lines of their own kind.
+  const report = output.split('\n  ─\n')[0]!;
+  const lines = (pattern: RegExp): number => report.match(pattern)?.length ?? 0;
   const failed = lines(/^ {2}✘ (?!No tests found)/gm);
   return {
     passed: lines(/^ {2}✔ /gm),
