@@ -14,7 +14,7 @@ import {
   kernel,
 } from '../support/native-operands.js';
 
-if (addon === undefined) test('native fields: not built on this machine', (t) => t.pass());
+if (addon === undefined) test.skip('native fields: not built on this machine', (t) => t.fail());
 
 const draw = random(61);
 

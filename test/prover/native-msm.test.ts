@@ -14,7 +14,7 @@ import {
 } from '../support/native-operands.js';
 import { random } from '../support/random.js';
 
-if (addon === undefined) test('native group kernels: not built on this machine', (t) => t.pass());
+if (addon === undefined) test.skip('native group kernels: not built on this machine', (t) => t.fail());
 
 const draw = random(62);
 const r = Fr.ORDER;

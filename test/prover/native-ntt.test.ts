@@ -25,7 +25,7 @@ test('the twin evaluates by definition, and interpolation undoes evaluation', (t
   }
 });
 
-if (addon === undefined) test('native transforms: not built on this machine', (t) => t.pass());
+if (addon === undefined) test.skip('native transforms: not built on this machine', (t) => t.fail());
 
 for (const backend of backends) {
   test(`${backend}: the inverse transform equals its twin on every domain from 1 to 2^11`, (t) => {

@@ -15,7 +15,7 @@ import {
 } from '../support/native-operands.js';
 import { random } from '../support/random.js';
 
-if (addon === undefined) test('native pairing: not built on this machine', (t) => t.pass());
+if (addon === undefined) test.skip('native pairing: not built on this machine', (t) => t.fail());
 
 const draw = random(64);
 const r = Fr.ORDER;
