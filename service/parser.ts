@@ -3,12 +3,12 @@
  * is done. The child (parser-main.ts) gets the open file as its standard input, may read only our own code, may write
  * nothing and start nothing, and has no network where the kernel lets us take it away. What it says is data.
  */
-import { spawn, spawnSync } from 'node:child_process';
-import { constants, realpathSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ModelRefused, type Refusal } from '../circuits/errors.js';
+import { bareEnvironment, permissionFlags, withoutNetwork } from './confinement.js';
 
 export interface ParserLimits {
   /** Wall-clock time before the child is killed. */
@@ -89,44 +89,31 @@ interface Outcome {
   readonly ending: string;
 }
 
-const here = dirname(fileURLToPath(import.meta.url));
-const dist = dirname(here);
+const entry = fileURLToPath(new URL('./parser-main.js', import.meta.url));
 
-function command(request: ParseRequest, limits: ParserLimits): { file: string; args: string[] } {
-  const modules = realpathSync(join(dirname(dist), 'node_modules'));
-  const permission =
-    Number(process.versions.node.split('.')[0]) >= 24 ? '--permission' : '--experimental-permission';
-  const installed = join(dirname(dist), 'node_modules');
-  // Node aborts when a path is allowed twice, and node_modules is its own real path unless it is a link.
-  const readable = new Set([dist, installed, modules, join(dirname(dist), 'package.json')]);
+/** How the child is started; `main` is replaced by the test that probes what such a child can do. */
+export function parserCommand(
+  request: ParseRequest,
+  limits: ParserLimits = defaultParserLimits,
+  main = entry,
+): string[] {
   const node = [
     process.execPath,
-    permission,
-    ...Array.from(readable, (path) => `--allow-fs-read=${path}`),
-    '--disable-warning=ExperimentalWarning',
-    '--no-deprecation',
+    ...permissionFlags({}),
     `--max-old-space-size=${Math.floor(limits.memoryMiB * 0.75)}`,
-    join(here, 'parser-main.js'),
+    main,
     JSON.stringify(request),
   ];
   const script = 'ulimit -c 0; ulimit -d "$1"; ulimit -t "$2"; shift 2; exec "$@"';
   const limited = ['-c', script, 'sh', String(limits.memoryMiB * 1024), String(limits.cpuSeconds), ...node];
-  return canUnshare()
-    ? { file: 'unshare', args: ['-rn', '/bin/sh', ...limited] }
-    : { file: '/bin/sh', args: limited };
-}
-
-let unshares: boolean | undefined;
-/** Whether this kernel gives an unprivileged process a network namespace of its own: then the child has no network. */
-function canUnshare(): boolean {
-  return (unshares ??= spawnSync('unshare', ['-rn', 'true'], { stdio: 'ignore' }).status === 0);
+  return [...withoutNetwork(), '/bin/sh', ...limited];
 }
 
 function runChild(fd: number, request: ParseRequest, limits: ParserLimits): Promise<Outcome> {
-  const { file, args } = command(request, limits);
+  const [file, ...args] = parserCommand(request, limits);
   const child = spawn(file, args, {
     stdio: [fd, 'pipe', 'ignore'],
-    env: { LC_ALL: 'C' },
+    env: bareEnvironment,
     cwd: '/',
     detached: true,
   });

@@ -55,6 +55,7 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
       memoryBytes: config.proverMemoryBytes,
       deadlineMs: config.proofTimeoutMs,
       recycleAfter: config.proverRecycle,
+      readableFolders: [config.modelsFolder],
     },
     log,
   );

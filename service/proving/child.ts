@@ -5,6 +5,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { bareEnvironment, permissionFlags, withoutNetwork } from '../confinement.js';
 import type { Logger } from '../log.js';
 import type { FromProcess, Loaded, Proven, Refused, ThreadTask, ToProcess } from './protocol.js';
 
@@ -21,6 +22,8 @@ export interface ChildLimits {
   readonly memoryBytes: number;
   readonly deadlineMs: number;
   readonly recycleAfter: number;
+  /** All that the process may read besides our own code: where the models are. */
+  readonly readableFolders: readonly string[];
 }
 
 interface Running {
@@ -84,15 +87,21 @@ export class ProverChild {
 
   private start(): Instance {
     const { threadCount } = this.limits;
+    const [execPath, ...execArgv] = [
+      ...withoutNetwork(),
+      process.execPath,
+      ...permissionFlags({ readable: this.limits.readableFolders, withThreadsAndAddons: true }),
+      '--max-old-space-size=4096',
+    ];
     const child = fork(
       fileURLToPath(new URL('./process.js', import.meta.url)),
       [this.threadModule, String(threadCount)],
       {
         serialization: 'advanced',
         stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-        execArgv: ['--max-old-space-size=4096'],
+        ...{ execPath, execArgv },
         // Prover code needs no secret of ours and no address of a database.
-        env: { PATH: process.env['PATH'], HOME: process.env['HOME'] },
+        env: bareEnvironment,
       },
     );
     let isReady: () => void = () => undefined;
