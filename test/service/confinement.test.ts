@@ -36,7 +36,10 @@ function assertConfined(t: ExecutionContext, findings: Record<string, string>): 
   for (const [what, result] of Object.entries(files)) t.is(result, 'ERR_ACCESS_DENIED', what);
   // A shell sets PWD by itself; it is `/`.
   const known = [...Object.keys(bareEnvironment), 'PWD'];
-  t.deepEqual(environment!.split(',').filter((name) => !known.includes(name)), []);
+  t.deepEqual(
+    environment!.split(',').filter((name) => !known.includes(name)),
+    [],
+  );
   if (withoutNetwork().length === 0) t.log('this kernel gives no network namespace: not tried');
   else t.not(network, 'done', 'reach the network');
   t.deepEqual(readdirSync(folder), ['secret']);
@@ -50,7 +53,13 @@ test.serial('U02 the probe itself finds everything open in a process like any ot
      console.log(JSON.stringify(found));`,
   ]);
   const found = JSON.parse(stdout) as Awaited<ReturnType<typeof probe>>;
-  for (const what of ['list the root', 'write a file', 'make a folder', 'start a process', 'reach the network'])
+  for (const what of [
+    'list the root',
+    'write a file',
+    'make a folder',
+    'start a process',
+    'reach the network',
+  ])
     t.is(found[what], 'done', what);
   rmSync(join(folder, 'written'));
   rmSync(join(folder, 'made'), { recursive: true });
@@ -66,18 +75,21 @@ test.serial('U02 the parser process has no network, no files, no children and no
   assertConfined(t, JSON.parse(stdout) as Record<string, string>);
 });
 
-test.serial('U02 the prover process has no network, the models to read, no children and no environment', async (t) => {
-  const child = new ProverChild(
-    probeModule,
-    {
-      ...{ threadCount: 1, memoryBytes: 2 ** 32, deadlineMs: 30_000, recycleAfter: 10 },
-      readableFolders: [models],
-    },
-    createLog({ logLevel: 'silent' }, 'test'),
-  );
-  t.teardown(() => child.close());
-  const job = { modelId: 'probe', folder: JSON.stringify(targets()), files: {}, engine: 'auto' as const };
-  const end = await child.run({ type: 'load', job });
-  if (end.kind !== 'refused') return t.fail(JSON.stringify(end));
-  assertConfined(t, JSON.parse(end.detail) as Record<string, string>);
-});
+test.serial(
+  'U02 the prover process has no network, the models to read, no children and no environment',
+  async (t) => {
+    const child = new ProverChild(
+      probeModule,
+      {
+        ...{ threadCount: 1, memoryBytes: 2 ** 32, deadlineMs: 30_000, recycleAfter: 10 },
+        readableFolders: [models],
+      },
+      createLog({ logLevel: 'silent' }, 'test'),
+    );
+    t.teardown(() => child.close());
+    const job = { modelId: 'probe', folder: JSON.stringify(targets()), files: {}, engine: 'auto' as const };
+    const end = await child.run({ type: 'load', job });
+    if (end.kind !== 'refused') return t.fail(JSON.stringify(end));
+    assertConfined(t, JSON.parse(end.detail) as Record<string, string>);
+  },
+);
