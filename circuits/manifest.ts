@@ -1,4 +1,5 @@
 import { viewOf } from './boundary.js';
+import { ModelRefused } from './errors.js';
 import type { AttributeValue, Graph } from './onnx/graph.js';
 import {
   PACKED_DTYPES,
@@ -80,6 +81,15 @@ export function manifestOf(
   inputMode: InputMode,
   outputMode: OutputMode,
 ): Manifest {
+  // Its salt would be free: one public input would have many output commitments, and two honest proofs would pass
+  // for the contradiction that freezes a model on chain.
+  if (inputMode === 'public' && outputMode === 'commitment')
+    throw new ModelRefused({
+      where: 'manifest',
+      what: 'outputMode',
+      expected: 'packed where the input is public',
+      got: outputMode,
+    });
   const steps = boundary.postProcessing.map((node): PostProcessingStep => {
     const { type, inputs, outputs, attributes } = node;
     const step = { operator: type, inputs, outputs, attributes: plainAttributes(attributes) };

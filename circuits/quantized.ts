@@ -132,16 +132,25 @@ function cachedFit(rescaling: Rescaling, range: Range): RequantizationFit {
 
 function fitOne(rescaling: Rescaling, range: Range): RequantizationFit {
   const { zeroPoint } = rescaling;
-  if (rescaling.kind === 'fit') return rescaling.fit;
+  const levels = range.yMax - range.yMin + 1;
+  // The half-even gadget reads the parity off a power of two of levels; other clamps take the staircase.
+  const hasParity = Number.isInteger(Math.log2(levels));
+  if (rescaling.kind === 'fit') {
+    const { fit } = rescaling;
+    if (fit.kind !== 'halfEven' || hasParity) return fit;
+    const { first, thresholds } = staircaseOf(
+      (acc) => requantize.reference({ fit, ...range, zeroPoint }, acc),
+      range,
+    );
+    return { kind: 'thresholds', first, thresholds };
+  }
   if (rescaling.kind === 'steps') {
     const clamped = (acc: number) => Math.min(Math.max(rescaling.valueAt(acc), range.yMin), range.yMax);
     return fitStaircase({ ...staircaseOf(clamped, range), slope: rescaling.slope, zeroPoint });
   }
   const requantization = { ...range, multiplier: rescaling.multiplier, zeroPoint };
   const fit = fitRequantization(requantization);
-  const levels = range.yMax - range.yMin + 1;
-  if (fit.kind !== 'halfEven' || Number.isInteger(Math.log2(levels))) return fit;
-  // The half-even gadget reads the parity off a power of two of levels; other clamps take the staircase.
+  if (fit.kind !== 'halfEven' || hasParity) return fit;
   const { first, thresholds } = staircaseOf((acc) => requantizeFloat(requantization, acc), range);
   return { kind: 'thresholds', first, thresholds };
 }

@@ -39,7 +39,8 @@ export function constrainInputs(
   circuit: Builder,
   manifest: Manifest,
 ): { tensors: AffineTensor[]; salt: number } {
-  const salt = needsSalt(manifest) ? circuit.existsField('salt', 1, ({ inputs }) => [inputs.salt]) : 0;
+  const isCommitted = manifest.inputMode === 'committed';
+  const salt = isCommitted ? circuit.existsField('salt', 1, ({ inputs }) => [inputs.salt]) : 0;
   const packed: Terms[] = [];
   const tensors = manifest.inputs.map(({ name, dtype, shape }) => {
     const count = elementCount(shape);
@@ -88,10 +89,6 @@ export function constrainOutputs(
   const ownSalt = sponge(circuit, 'salt', [tag, termsOf(salt)]);
   const message = [tag, constantTerms(BigInt(manifest.outputByteLength)), ...packed, ownSalt];
   publish(circuit, [sponge(circuit, 'commitment', message)]);
-}
-
-function needsSalt({ inputMode, outputMode }: Manifest): boolean {
-  return inputMode === 'committed' || outputMode === 'commitment';
 }
 
 /** One public wire a combination. */

@@ -232,6 +232,8 @@ export class DivisionPlan {
     if (fit.kind === 'halfEven') {
       // The parity must be one bit of ylow, so the levels are a power of two: all of them where y saturates above,
       // else rounded up, as the bounds keep t below.
+      if (this.high[i] === 1 && !Number.isInteger(Math.log2(yMax - yMin + 1)))
+        throw new RangeError(`half-even rounding needs a power of two of levels, got [${yMin}, ${yMax}]`);
       if (this.high[i] === 1) this.floor[i] = yMin;
       levels = 2 ** rangeBits(this.high[i] === 1 ? yMax - yMin + 1 : levels);
     }

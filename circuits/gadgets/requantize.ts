@@ -54,7 +54,11 @@ export function constrain(
     termCount(accumulator, i),
   );
   const count = plan.count;
-  for (let i = 0; i < count; i++) requireHeadroom(circuit, plan.magnitude(i));
+  for (let i = 0; i < count; i++) {
+    const magnitude = plan.magnitude(i);
+    requireHeadroom(circuit, magnitude);
+    if (magnitude > Number.MAX_SAFE_INTEGER) throw new RangeError(`magnitude ${magnitude} is not exact`);
+  }
 
   const tests: isZero.EqualityTest[] = [];
   const testsOf = plan.exceptionTests(tests);

@@ -33,6 +33,9 @@ export function constrain(
   for (let i = 0; i < count; i++) {
     firstLap[i] = Math.floor((x.lo[i] - min) / size);
     laps[i] = Math.floor((x.hi[i] - min) / size) - firstLap[i] + 1;
+    // The range of a 64-bit type stands for what a double holds exactly, not for where the type wraps.
+    if (bits > 32 && (x.lo[i] < min || x.hi[i] > max))
+      throw new RangeError(`[${x.lo[i]}, ${x.hi[i]}] is not inside [${min}, ${max}]`);
     requireHeadroom(circuit, Math.max(Math.abs(x.lo[i]), Math.abs(x.hi[i])) + size);
     offsets[i + 1] = offsets[i] + (laps[i] === 1 ? 0 : bits + rangeBits(laps[i]));
   }

@@ -107,9 +107,10 @@ export const bitwiseNot = defineOp<null>({
   },
 });
 
+/** ~x + x. */
 function complementOf({ dtype }: TensorType): number {
   const { min, max } = dtypeRange(dtype)!;
-  return min + max;
+  return min < 0 ? -1 : max;
 }
 
 function layoutOf({ dtype }: TensorType): { width: number; signed: boolean } {
@@ -118,5 +119,6 @@ function layoutOf({ dtype }: TensorType): { width: number; signed: boolean } {
 }
 
 function widthOf(view: NodeView, { dtype }: TensorType): void {
-  if (!dtypeRange(dtype) || dtype === 'bool') view.refuse('dtype', 'an integer of at most 32 bits', dtype);
+  if (!dtypeRange(dtype) || dtype === 'bool' || dtype === 'uint64')
+    view.refuse('dtype', 'an integer of at most 32 bits', dtype);
 }

@@ -73,7 +73,7 @@ export const clip = defineOp<Bounds>({
   supports: 'integer tensors, constant bounds',
   attributes(view) {
     const bound = (index: number, what: string, fallback: number) =>
-      view.hasOperand(index) ? integers(view.constant(index, what))[0] : fallback;
+      view.hasOperand(index) ? Number(view.constant(index, what).data[0]) : fallback;
     const range = dtypeRange(view.operand(0, 'input').dtype);
     if (!range) view.refuse('input dtype', 'an integer type', view.operand(0, 'input').dtype);
     return { lo: bound(1, 'min', -Infinity), hi: bound(2, 'max', Infinity) };

@@ -77,8 +77,14 @@ function candidatesOf(window: Window, x: TensorType): number[][] {
   return windows;
 }
 
-/** Whether pooling accumulators and rounding the winners takes fewer rows than rounding first. */
+/**
+ * Whether pooling accumulators and rounding the winners takes fewer rows than rounding first. Only where the elements
+ * of each window share one rescaling: a greater accumulator on another scale may round to less.
+ */
 function commutes(pending: Pending, windows: readonly (readonly number[])[]): boolean {
+  const isMixed = ([first, ...rest]: readonly number[]) =>
+    rest.some((i) => pending.rescalingOf(i) !== pending.rescalingOf(first));
+  if (windows.some(isMixed)) return false;
   const { lo, hi } = pending.accumulator;
   let pooled = 0;
   let direct = roundingCost(pending);

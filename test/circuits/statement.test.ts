@@ -311,24 +311,28 @@ test('C26 the same graph compiles to the same bytes in any process, locale, time
   t.is(r1csDigest(compile(shuffled).r1cs), r1csDigest(convnet.r1cs));
 });
 
-test('output commitment and public input: the signals are what public-signals.ts says', (t) => {
+test('output commitment, public input: the signals are what public-signals.ts says', (t) => {
   const r = random(seedFrom(t.log));
-  const model = compile(graph, { inputMode: 'public', outputMode: 'commitment' });
-  const inputs = randomInputs(model, r);
-  const { witness, publicSignals, outputs } = model.computeWitness({ inputs, ...request });
-  t.true(satisfied(model, witness));
-  const [output] = outputs.values();
-  t.deepEqual(publicSignals, [
-    request.ctx,
-    ...packElements(inputs.get('image')!, 'int8'),
-    outputCommitment(packElements(output, 'int8'), output.length, request.salt),
-  ]);
-  t.is(model.manifest.publicSignalCount, publicSignals.length);
-  const { accepted } = mutateWires(model.r1cs, model.program, witness, r);
-  t.deepEqual(
-    accepted.filter((lie) => !isOtherContext(lie)),
-    [],
-  );
+  for (const options of [{ outputMode: 'commitment' }, { inputMode: 'public' }] as const) {
+    const model = compile(graph, options);
+    const inputs = randomInputs(model, r);
+    const { witness, publicSignals, outputs } = model.computeWitness({ inputs, ...request });
+    t.true(satisfied(model, witness));
+    const image = packElements(inputs.get('image')!, 'int8');
+    const [output] = outputs.values();
+    const scores = packElements(output, 'int8');
+    t.deepEqual(publicSignals, [
+      request.ctx,
+      ...('inputMode' in options ? image : [inputCommitment(image, 36, request.salt)]),
+      ...('outputMode' in options ? [outputCommitment(scores, output.length, request.salt)] : scores),
+    ]);
+    t.is(model.manifest.publicSignalCount, publicSignals.length);
+    const { accepted } = mutateWires(model.r1cs, model.program, witness, r);
+    t.deepEqual(
+      accepted.filter((lie) => !isOtherContext(lie)),
+      [],
+    );
+  }
 });
 
 test('P13 nothing in circuits or prover draws from Math.random', (t) => {

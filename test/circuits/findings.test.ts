@@ -1,0 +1,169 @@
+/** One test for each error that a review of the circuits found: a false statement that had a proof, or a true one that had none. */
+import test from 'ava';
+import { ModelRefused } from '../../circuits/errors.js';
+import * as requantize from '../../circuits/gadgets/requantize.js';
+import { check, compile } from '../../circuits/index.js';
+import type { Dtype, Graph } from '../../circuits/onnx/graph.js';
+import { Builder } from '../../circuits/r1cs/builder.js';
+import { wiresAsTensor } from '../../circuits/affine.js';
+import { GraphWriter, int, ints, smallConvnet } from '../support/graphs.js';
+import { runtimeOutputs } from '../support/operator-agreement.js';
+import { random } from '../support/random.js';
+
+const zero = (g: GraphWriter) => g.zeroPoint('int8', 0);
+
+/** What the circuit proves for one input `x`, after checking that the witness satisfies it. */
+function proven(graph: Graph, x: readonly number[]): { circuit: number[]; reference: number[]; ok: boolean } {
+  const model = compile(graph);
+  const inputs = new Map([['x', Int32Array.from(x)]]);
+  const { witness, outputs } = model.computeWitness({ inputs, ctx: 1n, salt: 2n });
+  const [circuit] = outputs.values();
+  const [reference] = model.reference(inputs).values();
+  return { circuit: [...circuit], reference: [...reference], ok: check(model.r1cs, witness).ok };
+}
+
+function graphOf(
+  dtype: Dtype,
+  shape: readonly number[],
+  build: (g: GraphWriter, x: string) => string,
+  [outputDtype, outputShape]: readonly [Dtype, readonly number[]] = [dtype, shape],
+): Graph {
+  const g = new GraphWriter();
+  const output = build(g, g.input('x', dtype, shape));
+  return g.finish([{ name: output, dtype: outputDtype, shape: outputShape }]);
+}
+
+test('finding-1: a pool over channels of different scales compares rounded values, not accumulators', async (t) => {
+  const graph = graphOf(
+    'int8',
+    [1, 2],
+    (g, x) => {
+      const w = g.constant('int8', [2, 2], [100, 0, 0, 100]);
+      const scales = g.constant('float32', [2], [1 / 301, 1 / 51]);
+      const wZero = g.constant('int8', [2], [0, 0]);
+      const y = g.node('QLinearMatMul', [x, g.scale(1), zero(g), w, scales, wZero, g.scale(1), zero(g)]);
+      const row = g.node('Reshape', [y, g.constant('int64', [3], [1, 1, 2])]);
+      return g.node('MaxPool', [row], { kernel_shape: ints(2) });
+    },
+    ['int8', [1, 1, 1]],
+  );
+  // Accumulators 10,000 and 5,000 round to 33 and 98.
+  t.deepEqual(proven(graph, [100, 50]), { circuit: [98], reference: [98], ok: true });
+  t.deepEqual(await runtimeOutputs(graph, new Map([['x', Int32Array.of(100, 50)]])), [98]);
+});
+
+test('finding-2: a clamp of any width holds behind a rounding that sends ties to even', (t) => {
+  const rescaled = (g: GraphWriter, x: string, factor: number) =>
+    g.node(
+      'Rescale',
+      [x],
+      {
+        coefficients: ints(factor),
+        offset: int(0),
+        divisor: int(4),
+        to: int(3),
+        ties: int(1),
+        zero_point: int(0),
+      },
+      'verinfer',
+    );
+  const clipped = graphOf('int8', [3], (g, x) =>
+    g.node('Clip', [rescaled(g, x, 3), zero(g), g.zeroPoint('int8', 60)]),
+  );
+  t.deepEqual(proven(clipped, [100, -10, 20]), { circuit: [60, 0, 15], reference: [60, 0, 15], ok: true });
+  const raised = graphOf('int8', [4], (g, x) => g.node('Max', [rescaled(g, x, 7), g.zeroPoint('int8', 5)]));
+  const want = [127, 5, 35, 10]; // 7·6/4 = 10.5, to even
+  t.deepEqual(proven(raised, [127, -10, 20, 6]), { circuit: want, reference: want, ok: true });
+  const circuit = new Builder();
+  const wide = wiresAsTensor(
+    [1],
+    circuit.exists('x', 1, () => {}),
+    Float64Array.of(-999),
+    Float64Array.of(999),
+  );
+  const spec = { fit: { kind: 'halfEven', m: 3, k: 2 }, zeroPoint: 0, yMin: 0, yMax: 60 } as const;
+  t.throws(() => requantize.constrain(circuit, wide, [spec], () => 0), { message: /power of two of levels/ });
+});
+
+test('finding-3: an index outside a table has no proof, as it has no answer', (t) => {
+  const graph = graphOf(
+    'uint8',
+    [2],
+    (g, x) => {
+      const table = g.constant('int8', [10], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+      return g.node('Gather', [table, g.node('Cast', [x], { to: int(6) })]);
+    },
+    ['int8', [2]],
+  );
+  t.deepEqual(proven(graph, [0, 9]), { circuit: [1, 10], reference: [1, 10], ok: true });
+  const model = compile(graph);
+  for (const index of [10, 11, 15, 16, 200, 255]) {
+    const inputs = new Map([['x', Int32Array.of(3, index)]]);
+    t.throws(() => model.reference(inputs), { message: /outside a table/ });
+    const { witness } = model.computeWitness({ inputs, ctx: 1n, salt: 2n });
+    t.false(check(model.r1cs, witness).ok, String(index));
+  }
+});
+
+test('finding-4: a table of integers beyond 32 bits is refused, not clamped', (t) => {
+  const graph = graphOf(
+    'bool',
+    [1],
+    (g, x) => {
+      const table = g.constant('int64', [2], [5_000_000_000, 1]);
+      const y = g.node('Gather', [table, g.node('Cast', [x], { to: int(6) })]);
+      return g.node('Sub', [y, g.constant('int64', [1], [2_147_483_000])]);
+    },
+    ['int64', [1]],
+  );
+  t.throws(() => compile(graph), { instanceOf: ModelRefused, message: /inside int32/ });
+});
+
+test('finding-5: 64-bit integers never wrap at 2^53', (t) => {
+  const graph = graphOf(
+    'int64',
+    [1],
+    (g, x) => {
+      const y = g.node('Mul', [x, g.constant('int64', [1], [3_000_000])]);
+      const z = g.node('Mul', [y, g.constant('int64', [1], [2])]);
+      return g.node('Greater', [z, g.constant('int64', [1], [0])]);
+    },
+    ['bool', [1]],
+  );
+  t.throws(() => compile(graph), { instanceOf: ModelRefused, message: /is not inside|safe integer/ });
+});
+
+test('finding-6: BitwiseNot of int64 is −1 − x', async (t) => {
+  const graph = graphOf('int64', [2], (g, x) =>
+    g.node('BitwiseNot', [g.node('Min', [x, g.constant('int64', [1], [1000])])]),
+  );
+  const upper = graphOf('int32', [2], (g, x) => g.node('BitwiseNot', [x]));
+  t.deepEqual(proven(graph, [3, -7]), { circuit: [-4, 6], reference: [-4, 6], ok: true });
+  t.deepEqual(await runtimeOutputs(upper, new Map([['x', Int32Array.of(3, -7)]])), [-4, 6]);
+});
+
+test('finding-7: a public input has no salted output commitment, which two honest proofs would contradict', (t) => {
+  const options = { inputMode: 'public', outputMode: 'commitment' } as const;
+  t.throws(() => compile(smallConvnet(random(3)), options), {
+    instanceOf: ModelRefused,
+    message: /outputMode/,
+  });
+});
+
+test('finding-8: a quotient row whose numbers no double holds is refused', (t) => {
+  const circuit = new Builder();
+  const acc = wiresAsTensor(
+    [1],
+    circuit.exists('x', 1, () => {}),
+    Float64Array.of(-(2 ** 31)),
+    Float64Array.of(2 ** 31 - 1),
+  );
+  const spec = (a: number) => ({
+    fit: { kind: 'floor', a, b: 1, c: 0, exceptions: [] } as const,
+    zeroPoint: 0,
+    yMin: -128,
+    yMax: 127,
+  });
+  t.throws(() => requantize.constrain(circuit, acc, [spec(2 ** 23)], () => 0), { message: /not exact/ });
+  t.notThrows(() => requantize.constrain(new Builder(), acc, [spec(2 ** 18)], () => 0));
+});
