@@ -8,7 +8,8 @@ import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/
 import type { Express, Request } from 'express';
 import { z } from 'zod';
 import { ApiProblem, Client, MissingPin, UnprovenAnswer } from './client/index.js';
-import { MissingExpectation, verifyReceipt } from './verifier/verify-receipt.js';
+import { MissingExpectation } from './verifier/expectations.js';
+import { verifyReceipt } from './verifier/verify-receipt.js';
 
 const modelId = z
   .string()

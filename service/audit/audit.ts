@@ -13,7 +13,8 @@ import type { ChainReader } from '../verifier/chain.js';
 import { type Check, Ledger } from '../verifier/ledger.js';
 import { manifestDigest } from '../verifier/receipt.js';
 import type { Receipt } from '../verifier/schema.js';
-import { type Expectations, verifyReceipt } from '../verifier/verify-receipt.js';
+import type { Expectations } from '../verifier/expectations.js';
+import { verifyReceipt } from '../verifier/verify-receipt.js';
 import { checkCircuit, checkKey, checkRun, checkTranscript, type NamedModel } from './circuit-claims.js';
 import type { AuditSubject } from './subject.js';
 

@@ -9,7 +9,7 @@ import { auditTable } from '../audit/table.js';
 import type { Deployment } from '../chain/deployment.js';
 import { parseReceipt } from '../verifier/receipt.js';
 import { opening } from '../verifier/schema.js';
-import { type Expectations, MissingExpectation } from '../verifier/verify-receipt.js';
+import { type Expectations, MissingExpectation } from '../verifier/expectations.js';
 
 interface AuditFlags {
   readonly model?: string;

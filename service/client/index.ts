@@ -8,7 +8,8 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import type { ChainReader } from '../verifier/chain.js';
 import { encodeReceipt } from '../verifier/receipt.js';
 import type { Opening, Receipt, Tensor } from '../verifier/schema.js';
-import { type Expectations, type Verdict, verifyReceipt } from '../verifier/verify-receipt.js';
+import type { Expectations } from '../verifier/expectations.js';
+import { type Verdict, verifyReceipt } from '../verifier/verify-receipt.js';
 import { Http, type HttpOptions, pause } from './http.js';
 
 export { ApiProblem, type FieldIssue } from './http.js';

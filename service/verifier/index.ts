@@ -12,15 +12,10 @@ export type { Proof, VerifyingKey } from '../../prover/keys.js';
 export { verify } from '../../prover/verify.js';
 export { type TrustStatement, trustStatements } from '../trust.js';
 export { type ChainReader, type ChainVerdict, jsonRpc } from './chain.js';
+export { type Expectations, MissingExpectation } from './expectations.js';
 export type { Check } from './ledger.js';
 export { encodeReceipt, MalformedReceipt, parseReceipt, statementDigest } from './receipt.js';
 export { requestIdOf } from './request-id.js';
 export type { Opening, Receipt, Settlement, Tensor } from './schema.js';
 export { receiptTypedData, recoverSigner } from './signature.js';
-export {
-  type Expectations,
-  MissingExpectation,
-  type Verdict,
-  verifyReceipt,
-  type VerifyOptions,
-} from './verify-receipt.js';
+export { type Verdict, verifyReceipt, type VerifyOptions } from './verify-receipt.js';

@@ -8,7 +8,7 @@ import { inputSignals, outputSignals, signalLayout } from '../../service/verifie
 import { manifestDigest } from '../../service/verifier/receipt.js';
 import { requestIdOf } from '../../service/verifier/request-id.js';
 import type { Opening, Receipt, Tensor } from '../../service/verifier/schema.js';
-import type { Expectations } from '../../service/verifier/verify-receipt.js';
+import type { Expectations } from '../../service/verifier/expectations.js';
 import { type Random, random } from './random.js';
 import { type Simulator, simulatorFrom } from './simulate.js';
 
