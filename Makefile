@@ -112,3 +112,7 @@ native-sanitized: node_modules/.installed ## the C++ prover with address and und
 .PHONY: bench-load
 bench-load: build ## answers a second, latency under proofs, kill -9, two hosts; KILLS=200 for the long one
 	@node dist/test/bench/load.js
+
+.PHONY: bench-verifier
+bench-verifier: build ## a warm receipt verification and the browser bundle's size; ends with one line of JSON
+	@node dist/test/bench/verifier.js
