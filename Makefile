@@ -59,6 +59,9 @@ test: build ## all fast tests
 test-slow: build ## the heavy tier: real proofs, long fuzz, fault campaigns
 	@node dist/test/run.js slow
 
+docs: build ## write the pages of docs/ that are printed from tables in the code
+	@UPDATE_DOCS=1 node_modules/.bin/ava dist/test/docs/tables.test.js dist/test/circuits/ops/table.test.js dist/test/service/receipt-schema.test.js
+
 readme: build ## run the demo and paste its output into README.md
 	@node dist/test/bench/readme.js
 

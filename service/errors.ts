@@ -2,30 +2,123 @@ import { InputRefused, MalformedFile, ModelRefused } from '../circuits/errors.js
 
 /** Every public error, once: docs/errors.md and the OpenAPI document are printed from this table. */
 export const problems = {
-  'invalid-json': { status: 400, title: 'The body is not acceptable JSON' },
-  'invalid-request': { status: 400, title: 'A field is missing, unknown or out of range' },
-  'invalid-input': { status: 422, title: 'The input does not fit the model' },
-  'model-refused': { status: 422, title: 'The model cannot be served with proofs' },
-  unauthorized: { status: 401, title: 'No valid API key' },
-  forbidden: { status: 403, title: 'The API key lacks the scope' },
-  'not-found': { status: 404, title: 'No such resource' },
-  'method-not-allowed': { status: 405, title: 'Method not allowed here' },
-  'idempotency-mismatch': { status: 422, title: 'This Idempotency-Key was used with another body' },
-  'not-ready': { status: 503, title: 'Not ready yet' },
-  'not-cancellable': { status: 409, title: 'The inference has left the state in which it can be cancelled' },
-  'receipt-pending': { status: 409, title: 'The proof is not finished' },
-  'setup-too-weak': { status: 422, title: "The model's setup class is below the minimum demanded" },
-  'settlement-unavailable': { status: 422, title: 'This model or service cannot settle that way' },
-  'body-too-large': { status: 413, title: 'The body is larger than allowed' },
-  'unsupported-encoding': { status: 415, title: 'Compressed or non-JSON bodies are not accepted' },
-  'quota-exhausted': { status: 429, title: 'Cost units of this period are used up' },
-  'queue-full': { status: 429, title: 'Too many unproven inferences' },
-  'rate-limited': { status: 429, title: 'Too many requests' },
-  'model-busy': { status: 409, title: 'The model is not in a state that allows this' },
-  'webhook-refused': { status: 422, title: 'The webhook address is not allowed' },
-  unavailable: { status: 503, title: 'A part of the service is down; nothing was accepted' },
-  internal: { status: 500, title: 'Internal error' },
-} as const satisfies Record<string, { status: number; title: string }>;
+  'invalid-json': {
+    status: 400,
+    title: 'The body is not acceptable JSON',
+    remedy:
+      'Send one JSON object in UTF-8: no duplicate keys, at most 32 levels deep, numbers of at most 78 digits.',
+  },
+  'invalid-request': {
+    status: 400,
+    title: 'A field is missing, unknown or out of range',
+    remedy: '`issues` names each field and what it must be.',
+  },
+  'invalid-input': {
+    status: 422,
+    title: 'The input does not fit the model',
+    remedy: '`GET /v1/models/{id}` shows the shape and dtype of every input.',
+  },
+  'model-refused': {
+    status: 422,
+    title: 'The model cannot be served with proofs',
+    remedy:
+      'The detail names node, attribute, what is expected and what was found; `verinfer compile` says the same offline.',
+  },
+  unauthorized: {
+    status: 401,
+    title: 'No valid API key',
+    remedy:
+      'Send `Authorization: Bearer vk_…`, a key of `verinfer keys create` that is neither revoked nor expired.',
+  },
+  forbidden: {
+    status: 403,
+    title: 'The API key lacks the scope',
+    remedy: 'Make a key with the scope that `detail` names: `verinfer keys create --scopes`.',
+  },
+  'not-found': {
+    status: 404,
+    title: 'No such resource',
+    remedy: 'Check the id. What belongs to another tenant is not found either.',
+  },
+  'method-not-allowed': {
+    status: 405,
+    title: 'Method not allowed here',
+    remedy: 'The header `Allow` lists what this path takes.',
+  },
+  'idempotency-mismatch': {
+    status: 422,
+    title: 'This Idempotency-Key was used with another body',
+    remedy: 'Use a new Idempotency-Key for another request; repeat the same bytes for the same one.',
+  },
+  'not-ready': {
+    status: 503,
+    title: 'Not ready yet',
+    remedy: 'Wait as Retry-After says; `/readyz` names the part that is not ready.',
+  },
+  'not-cancellable': {
+    status: 409,
+    title: 'The inference has left the state in which it can be cancelled',
+    remedy: 'Only `answered` and `proving` inferences can be cancelled.',
+  },
+  'receipt-pending': {
+    status: 409,
+    title: 'The proof is not finished',
+    remedy: 'Follow the inference, by events, polling or webhook, and ask again when it is proven.',
+  },
+  'setup-too-weak': {
+    status: 422,
+    title: "The model's setup class is below the minimum demanded",
+    remedy: 'Ask for a model with a ceremony, or lower `minimumSetupClass` knowingly.',
+  },
+  'settlement-unavailable': {
+    status: 422,
+    title: 'This model or service cannot settle that way',
+    remedy: 'Ask with `settlement: none`, or use a model that is registered on the chain of this service.',
+  },
+  'body-too-large': {
+    status: 413,
+    title: 'The body is larger than allowed',
+    remedy: '`VERINFER_MAX_BODY_BYTES` and `VERINFER_MAX_MODEL_BYTES` set the limits.',
+  },
+  'unsupported-encoding': {
+    status: 415,
+    title: 'Compressed or non-JSON bodies are not accepted',
+    remedy: 'Send the Content-Type of the OpenAPI document, uncompressed.',
+  },
+  'quota-exhausted': {
+    status: 429,
+    title: 'Cost units of this period are used up',
+    remedy: "Wait as Retry-After says, or have the key's `--units` raised.",
+  },
+  'queue-full': {
+    status: 429,
+    title: 'Too many unproven inferences',
+    remedy: 'Wait as Retry-After says until proofs are done; `GET /v1/stats` shows the queue.',
+  },
+  'rate-limited': { status: 429, title: 'Too many requests', remedy: 'Wait as Retry-After says.' },
+  'model-busy': {
+    status: 409,
+    title: 'The model is not in a state that allows this',
+    remedy: 'A frozen model takes no inferences, ever; a model whose setup is under way will.',
+  },
+  'webhook-refused': {
+    status: 422,
+    title: 'The webhook address is not allowed',
+    remedy:
+      'Give an http or https address with a public host, port 80, 443, 8080 or 8443, and no credentials.',
+  },
+  unavailable: {
+    status: 503,
+    title: 'A part of the service is down; nothing was accepted',
+    remedy:
+      'Nothing was accepted; ask again as Retry-After says. With an Idempotency-Key that is safe in any case.',
+  },
+  internal: {
+    status: 500,
+    title: 'Internal error',
+    remedy: 'Tell the operator the `instance`; their log has the cause under it.',
+  },
+} as const satisfies Record<string, { status: number; title: string; remedy: string }>;
 
 export type ProblemCode = keyof typeof problems;
 

@@ -34,6 +34,9 @@ export class Queue {
   }
 
   start(): void {
+    // Each slot's runner listens on the pool and on every connection of it; Node would take that for a leak.
+    this.options.pool.setMaxListeners(0);
+    this.options.pool.on('connect', (client) => void (client as unknown as EventEmitter).setMaxListeners(0));
     this.loops = Array.from({ length: this.options.slots }, (_, slot) => this.keepRunning(slot));
   }
 
