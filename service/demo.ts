@@ -8,15 +8,17 @@ import { JsonRpcProvider } from 'ethers';
 import pc from 'picocolors';
 import { pino } from 'pino';
 import { bundledModels, provideModels } from './bundled-models.js';
+import type { Manifest } from '../circuits/manifest.js';
 import type { Deployment } from './chain/deployment.js';
 import { verifyOnChain } from './chain/registry.js';
+import { openingOf } from './client/opening.js';
 import { readConfig } from './config.js';
 import { forgeries } from './demo-forgeries.js';
 import type { InstalledModel } from './install.js';
 import { withOpening } from './receipt.js';
 import { startService, type Service } from './supervisor.js';
 import type { DevelopmentChain } from './development-chain.js';
-import { encodeReceipt, parseReceipt, verifyReceipt, type Opening } from './verifier/index.js';
+import { encodeReceipt, parseReceipt, verifyReceipt } from './verifier/index.js';
 
 export function register(program: Command): void {
   program
@@ -144,7 +146,8 @@ async function run({ model: name }: { model: string }): Promise<void> {
     `verified by the contract in block ${String(settled.settled['blockNumber'])} ${pc.dim(`transaction ${String(settled.settled['transactionHash'])}`)}`,
   );
 
-  const opening: Opening = { inputs: [quantizedInput(receipt.manifest, digit.x)], salt: answer.salt ?? null };
+  const manifest = receipt.manifest as unknown as Manifest;
+  const opening = openingOf(manifest, digit.x, answer.salt ?? null);
   const path = join(config.dataFolder, 'receipt.json');
   await writeFile(path, encodeReceipt(withOpening(receipt, opening)));
   line.done(`receipt saved: ${path}`);
@@ -173,7 +176,7 @@ async function run({ model: name }: { model: string }): Promise<void> {
   );
   const clean = parseReceipt(receiptText);
   for (const { what, receipt: forged, expectations: expected } of forgeries(clean, expectations, {
-    opening: { inputs: [quantizedInput(clean.manifest, otherDigit.x)], salt: opening.salt },
+    opening: openingOf(manifest, otherDigit.x, opening.salt),
   })) {
     const { valid, checks } = await verifyReceipt(forged, { ...expected, allowUnsigned: true });
     const failed = checks.find(({ status }) => status === 'fail');
@@ -258,37 +261,6 @@ async function follow(url: string, line: ReturnType<typeof stageLine>): Promise<
   }
   if (last?.state !== 'settled') throw new Error(`events: must end settled, got ${last?.state}`);
   return last;
-}
-
-/** The model's own input quantization, from its manifest. */
-function quantizedInput(manifest: unknown, values: readonly number[]): Opening['inputs'][number] {
-  const [input] = (
-    manifest as {
-      inputs: {
-        name: string;
-        dtype: 'int8' | 'uint8';
-        shape: number[];
-        quantization: { scale: number; zeroPoint: number };
-      }[];
-    }
-  ).inputs;
-  const { name, dtype, shape, quantization } = input!;
-  const [least, most] = dtype === 'int8' ? [-128, 127] : [0, 255];
-  const quantize = (x: number): number =>
-    Math.min(
-      most,
-      Math.max(
-        least,
-        roundHalfEven(Math.fround(Math.fround(x) / Math.fround(quantization.scale))) + quantization.zeroPoint,
-      ),
-    );
-  return { name, dtype, shape, values: values.map(quantize) };
-}
-
-function roundHalfEven(x: number): number {
-  const low = Math.floor(x);
-  if (x - low !== 0.5) return Math.round(x);
-  return low % 2 === 0 ? low : low + 1;
 }
 
 /** Two rows a line, in half blocks. */

@@ -7,7 +7,7 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import type { Express, Request } from 'express';
 import { z } from 'zod';
-import { ApiProblem, Client, MissingPin, UnprovenAnswer } from './client/index.js';
+import { ApiProblem, Client, MissingChain, MissingPin, UnprovenAnswer } from './client/index.js';
 import { MissingExpectation } from './verifier/expectations.js';
 import { verifyReceipt } from './verifier/verify-receipt.js';
 
@@ -18,6 +18,15 @@ const modelId = z
 const input = z
   .union([z.array(z.number()).max(1_000_000), z.record(z.string(), z.array(z.number()).max(1_000_000))])
   .describe('row-major numbers of the only input, or of each input by name');
+
+const chain = {
+  chainId: z.number().int().min(1).optional().describe('for settlements: the chain you expect'),
+  contract: z
+    .string()
+    .regex(/^0x[0-9a-fA-F]{40}$/)
+    .optional()
+    .describe('for settlements: the Settlement contract you expect, known to you from elsewhere'),
+};
 
 /** @param client where the models are; its key is the agent's */
 export function createMcpServer(client: Client, version = '1'): McpServer {
@@ -48,12 +57,13 @@ export function createMcpServer(client: Client, version = '1'): McpServer {
   );
   add(
     'quote',
-    'What one proven inference of a model costs, before any work: circuit rows and cost units.',
-    { model: z.string().max(80) },
-    async ({ model }) => {
-      const { id, rowCount, units } = (await client.model(model)) as unknown as Record<string, unknown>;
-      return { modelId: id, rowCount, units };
+    'What proven inferences of a model will cost, before any work: rows, cost units, seconds, memory, gas.',
+    {
+      model: z.string().max(80).describe('model id or name'),
+      count: z.number().int().min(1).max(10_000).default(1),
+      settlement: z.enum(['none', 'onchain', 'batched']).default('none'),
     },
+    ({ model, ...terms }) => client.quote(model, terms),
   );
   add(
     'infer',
@@ -63,11 +73,13 @@ export function createMcpServer(client: Client, version = '1'): McpServer {
       input,
       settlement: z.enum(['none', 'onchain', 'batched']).default('none'),
       minimumSetupClass: z.enum(['dev-single-party', 'ceremony']).optional(),
+      ...chain,
     },
-    async ({ modelId: pinned, input: given, settlement, minimumSetupClass }) => {
+    async ({ modelId: pinned, input: given, settlement, minimumSetupClass, chainId, contract }) => {
       const inference = await client.infer(pinned, given, {
         settlement,
         ...(minimumSetupClass && { minimumSetupClass }),
+        ...(chainId !== undefined && contract !== undefined && { chain: { chainId, settlement: contract } }),
       });
       const { receipt, opening, verdict } = await inference.proof;
       const { valid, verifiedOffline, settled, checks, trust } = verdict ?? {};
@@ -80,7 +92,18 @@ export function createMcpServer(client: Client, version = '1'): McpServer {
   add(
     'verify_receipt',
     'Check a receipt against what you expect of it: the model id, and the request id or nothing can be concluded.',
-    { receipt: z.string().max(1 << 20), modelId, requestId: modelId.describe('the request it must answer') },
+    {
+      receipt: z
+        .string()
+        .max(1 << 20)
+        .describe('the text, byte for byte'),
+      modelId,
+      requestId: z
+        .string()
+        .regex(/^0x[0-9a-f]{64}$/)
+        .describe('the request it must answer, known to you from elsewhere'),
+      ...chain,
+    },
     async ({ receipt, ...expected }) => {
       const { valid, verifiedOffline, settled, checks, trust, statementDigest } = await verifyReceipt(
         receipt,
@@ -111,7 +134,7 @@ export function mountMcp(app: Express, serviceUrl: () => string): void {
 
 /** Errors of ours carry what the agent needs; of anything else it learns nothing. */
 function said(error: unknown): string {
-  const isOurs = [ApiProblem, MissingPin, UnprovenAnswer, MissingExpectation].some(
+  const isOurs = [ApiProblem, MissingChain, MissingPin, UnprovenAnswer, MissingExpectation].some(
     (kind) => error instanceof kind,
   );
   return isOurs

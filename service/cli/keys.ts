@@ -43,7 +43,8 @@ export function register(program: Command): void {
     );
   keys
     .command('list')
-    .option('--tenant <id>')
+    .description('keys without their secrets')
+    .option('--tenant <id>', 'of one tenant')
     .action((options: { tenant?: string }) =>
       withDatabase(readConfig(), async (pool) => {
         for (const key of await listKeys(pool, options.tenant ?? null))
@@ -52,14 +53,18 @@ export function register(program: Command): void {
           );
       }),
     );
-  keys.command('revoke <id>').action((id: string) =>
-    withDatabase(readConfig(), async (pool) => {
-      if (!(await revokeKey(pool, id))) throw new Error(`key ${id}: must be a live key`);
-      process.stdout.write(`revoked ${id}\n`);
-    }),
-  );
+  keys
+    .command('revoke <id>')
+    .description('end a key; it is refused a second later')
+    .action((id: string) =>
+      withDatabase(readConfig(), async (pool) => {
+        if (!(await revokeKey(pool, id))) throw new Error(`key ${id}: must be a live key`);
+        process.stdout.write(`revoked ${id}\n`);
+      }),
+    );
   keys
     .command('rotate <id>')
+    .description('prints a new key with the rights of an old one')
     .option('--grace <seconds>', 'how long the old key still works', '3600')
     .action((id: string, options: { grace: string }) =>
       withDatabase(readConfig(), async (pool) => {

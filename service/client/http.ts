@@ -14,8 +14,12 @@ export interface HttpRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly body?: object;
+  /** A file, sent as it is. */
+  readonly bytes?: Uint8Array;
   /** A POST is retried only with one: the service answers the second as it answered the first. */
   readonly idempotencyKey?: string;
+  /** A POST that changes nothing. */
+  readonly isRepeatable?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -35,7 +39,8 @@ export class Http {
   /** @throws ApiProblem for any reply but 2xx */
   async send(request: HttpRequest): Promise<Response> {
     const { retries = 4 } = this.options;
-    const isRepeatable = request.method === 'GET' || request.idempotencyKey !== undefined;
+    const isRepeatable =
+      request.method === 'GET' || request.isRepeatable === true || request.idempotencyKey !== undefined;
     for (let attempt = 0; ; attempt++) {
       const isLast = !isRepeatable || attempt >= retries;
       const response = await this.attempt(request).catch((error: unknown) => {
@@ -48,7 +53,7 @@ export class Http {
     }
   }
 
-  private attempt({ method, path, body, idempotencyKey, signal }: HttpRequest): Promise<Response> {
+  private attempt({ method, path, body, bytes, idempotencyKey, signal }: HttpRequest): Promise<Response> {
     const { url, key, timeoutMs = 30_000 } = this.options;
     const deadline = AbortSignal.timeout(timeoutMs);
     return (this.options.fetch ?? fetch)(new URL(path, url), {
@@ -57,10 +62,12 @@ export class Http {
       signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
       headers: {
         ...(body && { 'Content-Type': 'application/json' }),
+        ...(bytes && { 'Content-Type': 'application/octet-stream' }),
         ...(key && { Authorization: `Bearer ${key}` }),
         ...(idempotencyKey && { 'Idempotency-Key': idempotencyKey }),
       },
       ...(body && { body: JSON.stringify(body) }),
+      ...(bytes && { body: bytes as Uint8Array<ArrayBuffer> }),
     });
   }
 }

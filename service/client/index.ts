@@ -2,7 +2,6 @@
  * `verinfer/client`: ask a service and believe only what is proven. `infer` gives the answer at once and the proof as a
  * promise; the receipt behind it is verified here, against the model you pinned and the input you sent.
  */
-import { elementQuantization, quantizeValue } from '../../circuits/boundary.js';
 import type { Manifest } from '../../circuits/manifest.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { ChainReader } from '../verifier/chain.js';
@@ -11,25 +10,33 @@ import type { Opening, Receipt, Tensor } from '../verifier/schema.js';
 import type { Expectations } from '../verifier/expectations.js';
 import { type Verdict, verifyReceipt } from '../verifier/verify-receipt.js';
 import { Http, type HttpOptions, pause } from './http.js';
+import { type Input, isSingle, openingOf } from './opening.js';
+import { upload, type UploadedModel, type UploadOptions } from './upload.js';
 
 export { ApiProblem, type FieldIssue } from './http.js';
+export { type Input, openingOf } from './opening.js';
+export { type InstallState, type UploadedModel, type UploadOptions, UploadRefused } from './upload.js';
 export type { Verdict } from '../verifier/verify-receipt.js';
 
 export interface ClientOptions extends HttpOptions {
   /** Model ids by the names you use: learned elsewhere, not from the service. */
   readonly pins?: Readonly<Record<string, string>>;
   /** For settlements: your own node and the contracts you trust. */
-  readonly chain?: {
-    readonly chainId: number;
-    readonly settlement: string;
-    readonly registry?: string;
-    readonly reader?: ChainReader;
-  };
+  readonly chain?: ChainPins;
+}
+
+export interface ChainPins {
+  readonly chainId: number;
+  readonly settlement: string;
+  readonly registry?: string;
+  readonly reader?: ChainReader;
 }
 
 export interface InferOptions {
   readonly settlement?: 'none' | 'onchain' | 'batched';
   readonly minimumSetupClass?: 'dev-single-party' | 'ceremony';
+  /** Instead of the client's. */
+  readonly chain?: ChainPins;
   /** 31 bytes of hex; drawn here when left out, so that the service cannot know it beforehand. */
   readonly salt?: string;
   readonly idempotencyKey?: string;
@@ -50,9 +57,6 @@ export interface OutputTensor {
   readonly proven: boolean;
 }
 
-/** Row-major numbers of a model's only input, or of each input by name. */
-export type Input = ArrayLike<number> | Readonly<Record<string, ArrayLike<number>>>;
-
 export interface Inference {
   readonly id: string;
   readonly modelId: string;
@@ -71,6 +75,25 @@ export interface ProvenAnswer {
   readonly opening: Opening;
   /** undefined with `verify: false`. */
   readonly verdict: Verdict | undefined;
+}
+
+export interface QuoteOptions {
+  readonly count?: number;
+  readonly settlement?: 'none' | 'onchain' | 'batched';
+}
+
+export interface Quote {
+  readonly modelId: string;
+  readonly rows: number;
+  readonly units: number;
+  /** Of one proof. */
+  readonly proveSeconds: number;
+  /** Until the last is proven, with the queue as it is. */
+  readonly waitSeconds: number;
+  readonly memoryBytes: number;
+  readonly gas: number;
+  /** false: estimated from the rows, as no proof of this model has been made yet. */
+  readonly measured: boolean;
 }
 
 interface InferenceReply {
@@ -108,6 +131,18 @@ export class Client {
     })) as ModelReply;
   }
 
+  /** Installs a model with a development key, and waits until it is served. */
+  async upload(onnx: Uint8Array, options: UploadOptions): Promise<UploadedModel> {
+    return upload(this.http, onnx, options);
+  }
+
+  /** What it will cost, before any work. */
+  async quote(model: string, { count = 1, settlement = 'none' }: QuoteOptions = {}): Promise<Quote> {
+    const body = { model, count, settlement };
+    // Asking twice costs nothing, so this POST may be repeated without a key.
+    return (await this.http.json({ method: 'POST', path: '/v1/quotes', body, isRepeatable: true })) as Quote;
+  }
+
   async trust(): Promise<unknown> {
     return this.http.json({ method: 'GET', path: '/v1/trust' });
   }
@@ -115,10 +150,12 @@ export class Client {
   /**
    * The answer now, its proof behind it.
    * @param model a model id, or a name that `pins` turns into one
-   * @throws MissingPin, ApiProblem
+   * @throws MissingPin, MissingChain, ApiProblem
    */
   async infer(model: string, input: Input, options: InferOptions = {}): Promise<Inference> {
     const modelId = this.pinned(model, options);
+    if ((options.settlement ?? 'none') !== 'none' && options.verify !== false && !this.chainOf(options))
+      throw new MissingChain();
     const nonce = randomHex(32);
     const salt = options.salt ?? randomHex(31);
     const { settlement = 'none', minimumSetupClass, signal } = options;
@@ -151,6 +188,10 @@ export class Client {
     };
   }
 
+  private chainOf(options: InferOptions): ChainPins | undefined {
+    return options.chain ?? this.options.chain;
+  }
+
   private pinned(model: string, options: InferOptions): string | undefined {
     if (/^0x[0-9a-f]{64}$/.test(model)) return model;
     const pin = this.options.pins?.[model];
@@ -163,12 +204,13 @@ export class Client {
     const path = `/v1/receipts/${reply.id}`;
     const text = await this.http.text({ method: 'GET', path, signal: options.signal });
     const receipt = JSON.parse(text) as Receipt;
-    const opening = openingOf(receipt.manifest as unknown as Manifest, asked);
+    const opening = openingOf(receipt.manifest as unknown as Manifest, asked.input, asked.salt);
     const own = { receipt: text, ownReceipt: encodeReceipt({ ...receipt, opening }), opening };
     if (options.verify === false) return { ...own, verdict: undefined };
+    const chain = this.chainOf(options);
     const verdict = await verifyReceipt(text, this.expectations(reply, asked, opening, options), {
-      ...(this.options.chain?.reader && { chain: this.options.chain.reader }),
-      ...(this.options.chain?.registry && { registry: this.options.chain.registry }),
+      ...(chain?.reader && { chain: chain.reader }),
+      ...(chain?.registry && { registry: chain.registry }),
     });
     if (!verdict.valid) throw new UnprovenAnswer(reply.id, failureOf(verdict), verdict);
     return { ...own, verdict };
@@ -180,7 +222,7 @@ export class Client {
     input: Opening,
     options: InferOptions,
   ): Expectations {
-    const { chain } = this.options;
+    const chain = this.chainOf(options);
     return {
       modelId: asked.modelId,
       requestId: asked.nonce ?? reply.statement.requestId,
@@ -219,29 +261,12 @@ interface Asked {
   readonly input: Input;
 }
 
-const isSingle = (input: Input): input is ArrayLike<number> =>
-  Array.isArray(input) || ArrayBuffer.isView(input);
-
 function bodyOf(input: Input): object {
   if (isSingle(input)) return { input: { data: Array.from(input) } };
   return {
     inputs: Object.fromEntries(
       Object.entries(input).map(([name, values]) => [name, { data: Array.from(values) }]),
     ),
-  };
-}
-
-/** The input as the model's own QuantizeLinear makes it: what the commitment must open to. */
-function openingOf({ inputs, inputMode }: Manifest, { input, salt }: Asked): Opening {
-  return {
-    salt: inputMode === 'committed' ? salt : null,
-    inputs: inputs.map(({ name, dtype, shape, quantization }) => {
-      const given = isSingle(input) ? input : input[name];
-      const values = Array.from(given ?? [], (value, i) =>
-        quantization ? quantizeValue(value, elementQuantization(quantization, shape, i), dtype) : value,
-      );
-      return { name, dtype, shape: [...shape], values };
-    }),
   };
 }
 
@@ -267,6 +292,16 @@ export class MissingPin extends Error {
       `model "${model}": must be a model id or a name in pins, got a bare name; the service could mean any model by it`,
     );
     this.name = 'MissingPin';
+  }
+}
+
+/** A settlement is for a chain and a contract: which, is not the service's to say. */
+export class MissingChain extends Error {
+  constructor() {
+    super(
+      'settlement: must be checked against a chain id and a contract of your own, got neither; give the client `chain: { chainId, settlement }`',
+    );
+    this.name = 'MissingChain';
   }
 }
 

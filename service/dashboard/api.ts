@@ -1,3 +1,5 @@
+import type { Manifest } from '../../circuits/manifest.js';
+
 /** The public API, as the dashboard sees it: nothing private, nothing a curl user could not call. */
 export interface TensorInfo {
   readonly name: string;
@@ -41,15 +43,6 @@ export interface ModelDetail extends ModelSummary {
 export interface Sample {
   readonly label: number;
   readonly values: readonly number[];
-}
-
-/** What the dashboard reads of a manifest: how an input becomes the integers that are committed. */
-export interface Manifest {
-  readonly inputs: readonly (TensorInfo & {
-    /** Absent for integers given as they are; a table by axis or an encoding of floats has no single scale. */
-    readonly quantization?: { readonly scale?: number; readonly zeroPoint?: number };
-    readonly encoding?: string;
-  })[];
 }
 
 export interface OutputTensor extends TensorInfo {

@@ -14,7 +14,7 @@ import {
 import { Digest, formatMs, SetupBadge, StateBadge } from './badges.js';
 import { DigitPad } from './digit-pad.js';
 import { Loading, useLoaded } from './loading.js';
-import type { Opening } from '../verifier/index.js';
+import { openingOf } from '../client/opening.js';
 import { ReceiptCheck } from './receipt-check.js';
 
 const isDigitModel = (model: ModelSummary): boolean => {
@@ -186,7 +186,7 @@ function Run({ model }: { model: ModelDetail }) {
               <ReceiptCheck
                 id={accepted.id}
                 modelId={model.id}
-                opening={openingOf(model, asked, accepted.salt)}
+                opening={openingOf(model.manifest, asked, accepted.salt ?? null)}
                 statement={accepted.statement}
                 load={() => getReceipt(accepted.id)}
               />
@@ -203,35 +203,6 @@ const isShown = (output: OutputTensor, _: number, all: readonly OutputTensor[]):
   !output.proven || all.every(({ proven }) => proven);
 
 const formatValue = (value: number): string => (Number.isInteger(value) ? String(value) : value.toFixed(3));
-
-/**
- * What the commitment in the proof must open to: the integers this page computes from the input that was drawn,
- * by the manifest's scale and zero point (ONNX QuantizeLinear: round half to even, then saturate).
- */
-function openingOf(model: ModelDetail, input: readonly number[], salt: string | undefined): Opening | null {
-  const spec = model.manifest.inputs[0];
-  if (spec === undefined || salt === undefined) return null;
-  const { quantization, encoding } = spec;
-  const { scale, zeroPoint } = quantization ?? {};
-  // Other encodings are left to the receipt's own check by request id.
-  if (
-    encoding !== undefined ||
-    (quantization !== undefined && (scale === undefined || zeroPoint === undefined))
-  )
-    return null;
-  const [min, max] = spec.dtype === 'uint8' ? [0, 255] : [-128, 127];
-  const quantized = (x: number): number => {
-    if (scale === undefined || zeroPoint === undefined) return x;
-    const steps = Math.fround(Math.fround(x) / Math.fround(scale));
-    const up = Math.round(steps);
-    const even = up - steps === 0.5 && up % 2 !== 0 ? up - 1 : up;
-    return Math.min(max, Math.max(min, even + zeroPoint));
-  };
-  return {
-    inputs: [{ name: spec.name, dtype: spec.dtype, shape: [...spec.shape], values: input.map(quantized) }],
-    salt,
-  } as Opening;
-}
 
 /** Short outputs as bars, the largest marked; long ones as text. */
 function Output({ output }: { output: OutputTensor }) {

@@ -4,7 +4,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { ApiProblem, Client, MissingPin, UnprovenAnswer } from '../../service/client/index.js';
+import type { InputBoundary } from '../../circuits/boundary.js';
+import { quantizeInputs } from '../../circuits/inputs.js';
+import type { Manifest } from '../../circuits/manifest.js';
+import {
+  ApiProblem,
+  Client,
+  MissingChain,
+  MissingPin,
+  openingOf,
+  UnprovenAnswer,
+} from '../../service/client/index.js';
 import { encodeReceipt } from '../../service/receipt.js';
 import { verifyReceipt } from '../../service/verifier/index.js';
 import { type ProvenModel, proveModel, proveReceipt } from '../support/proven-model.js';
@@ -159,3 +169,33 @@ async function stageService(): Promise<{ server: Server; service: StagedService 
   Object.assign(service, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
   return { server, service };
 }
+
+test('the opening is what the service commits to: rounded, by axis, in the order of float32, or as given', (t) => {
+  const draw = random(7);
+  const values = Array.from({ length: 6 }, () => (draw.below(2000) - 1000) / 64);
+  const shape = [2, 3];
+  const perAxis = { axis: 1, scales: [0.5, 0.25, 3], zeroPoints: [0, 5, -7] };
+  const inputs = [
+    { dtype: 'int8' as const, quantization: { scale: 0.125, zeroPoint: -3 } },
+    { dtype: 'uint8' as const, quantization: { scale: 0.5, zeroPoint: 0, perAxis } },
+    { dtype: 'int32' as const, encoding: 'ordered-float32' as const },
+    { dtype: 'int32' as const },
+  ];
+  for (const input of inputs) {
+    const given = input.quantization || input.encoding ? values : values.map(Math.round);
+    const spec = { name: 'x', shape, ...input };
+    const boundary = { ...spec, isOrdered: input.encoding ? true : undefined } as unknown as InputBoundary;
+    const committed = quantizeInputs([boundary], { x: given }).get('x')!;
+    const manifest = { inputMode: 'committed', inputs: [spec] } as unknown as Manifest;
+    const { inputs: opened, salt } = openingOf(manifest, given, '0x01');
+    t.deepEqual(opened[0].values.map(Number), [...committed], JSON.stringify(input));
+    t.is(salt, '0x01');
+  }
+});
+
+test('a settlement without a chain of the caller is refused before anything is asked', async (t) => {
+  const client = new Client({ url: 'http://127.0.0.1:9' });
+  await t.throwsAsync(client.infer(`0x${'1'.repeat(64)}`, image, { settlement: 'onchain' }), {
+    instanceOf: MissingChain,
+  });
+});

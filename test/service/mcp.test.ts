@@ -17,7 +17,8 @@ const staged = stageReceipt(model);
 /** A client whose one model proves honestly, without a network. */
 const stagedClient = {
   models: async () => [{ id: model.modelId, name: 'staged' }],
-  model: async () => ({ id: model.modelId, rowCount: 1788, units: 2 }),
+  model: async () => ({ id: model.modelId }),
+  quote: async (_: string, { count }: { count: number }) => ({ rows: 1788, units: 2 * count }),
   trust: async () => ({
     statements: trustStatements({ setupClass: 'dev-single-party', contributorCount: 1 }),
   }),
@@ -61,7 +62,7 @@ test('an agent lists, quotes, infers with a proof, verifies the receipt and read
     'verify_receipt',
   ]);
   t.true(JSON.parse((await call(agent, 'list_models')).text)[0].id === model.modelId);
-  t.like(JSON.parse((await call(agent, 'quote', { model: 'staged' })).text), { rowCount: 1788, units: 2 });
+  t.like(JSON.parse((await call(agent, 'quote', { model: 'staged' })).text), { rows: 1788, units: 2 });
   const answer = JSON.parse((await call(agent, 'infer', { modelId: model.modelId, input: [1, 2, 3] })).text);
   t.true(answer.valid && answer.verifiedOffline);
   t.is(answer.outputs[0].data.length, 10);
