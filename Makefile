@@ -71,8 +71,12 @@ clean: ## remove everything that was built
 demo-market: build ## three operators race, are killed at random, and the books balance
 	@node dist/service/cli.js market-demo
 
+.PHONY: bench-gas gas-snapshot
 bench-gas: build ## what the contracts cost; table and one line of JSON
 	@node dist/test/bench/gas.js
+
+gas-snapshot: build ## bench-gas, pasted into docs/contracts.md and test/verifier-contracts/gas.json
+	@node dist/test/bench/gas.js write
 
 .PHONY: bench-exact train-models
 bench-exact: build ## all 10,000 digits: circuit reference against ONNX Runtime, byte by byte

@@ -21,6 +21,13 @@ export interface DevelopmentChain {
   stop(): Promise<void>;
 }
 
+/**
+ * One node without peers: nobody reorganizes its head, and no block comes to lie on top unless there is a transaction. The
+ * settler and the node's own `finalized` tag say the same, so that a settlement audits as final at once. What can still
+ * take a block away is a kill of the node, up to two seconds back; the signer's ledger sends it again.
+ */
+const developmentFinality = 0;
+
 export async function startDevelopmentChain(
   dataFolder: string,
   pool: Pool,
@@ -28,7 +35,10 @@ export async function startDevelopmentChain(
 ): Promise<DevelopmentChain> {
   const folder = join(dataFolder, 'chain');
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const anvil = await startAnvil({ statePath: join(folder, 'anvil-state.json') });
+  const anvil = await startAnvil({
+    statePath: join(folder, 'anvil-state.json'),
+    slotsInAnEpoch: developmentFinality,
+  });
   const provider = new JsonRpcProvider(anvil.rpcUrl, anvil.chainId, {
     staticNetwork: true,
     pollingInterval: 100,
@@ -63,11 +73,10 @@ export async function startDevelopmentChain(
       rpcUrl: anvil.rpcUrl,
       deployment,
       wallet,
-      // anvil makes a block when there is a transaction, so none would ever come to lie on top.
       environment: {
         VERINFER_RPC_URL: anvil.rpcUrl,
         VERINFER_CHAIN_KEY_FILE: keyFile,
-        VERINFER_FINALITY_DEPTH: '0',
+        VERINFER_FINALITY_DEPTH: String(developmentFinality),
       },
       stop,
     };

@@ -49,7 +49,7 @@ export class Queue {
       const gaveUp = new Promise<void>((done) => void events.on('worker:fatalError', () => done()));
       try {
         const runner = await run({
-          pgPool: pool,
+          pgPool: unheard(pool),
           taskList: tasks,
           concurrency: 1,
           noHandleSignals: true,
@@ -88,3 +88,16 @@ export class Queue {
     await Promise.all(this.loops);
   }
 }
+
+/**
+ * The pool as a runner gets it: its listeners go nowhere. Sixteen runners would put sixteen on the pool and on each
+ * connection, and one that dies with the database leaves its own behind; openPool listens once for all of them.
+ */
+const unheard = (pool: Pool): Pool =>
+  new Proxy(pool, {
+    get(target, name) {
+      if (name === 'on' || name === 'removeListener') return () => target;
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });

@@ -8,7 +8,8 @@ import {IGroth16Verifier} from "./interfaces/IGroth16Verifier.sol";
 /// A batch folds the equations with weights ρᵢ drawn from a hash of the whole call: all keys, signals and proofs.
 /// e is bilinear, so the γ, δ and α sides of one key fold into one pairing each: N + 3 pairings instead of 4N.
 /// @dev A failed precompile burns all gas it was given, and a starved one fails like one that met a bad point.
-/// So each call gets a fixed cap, 1.5 times the price of EIP-1108, and is made only when that much is left.
+/// So each call gets a fixed cap, 1.5 times the price of EIP-1108, and is made only when that much is left. A chain
+/// without a precompile answers a call there with success and no bytes: the size of every answer is checked.
 contract Groth16Verifier is IGroth16Verifier {
     uint256 private constant Q = 21888242871839275222246405745257275088696311157297823662689037894645226208583;
     uint256 private constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
@@ -139,11 +140,14 @@ contract Groth16Verifier is IGroth16Verifier {
                 mstore(add(factor, 0x40), weight)
                 mcopy(factor, product, 0x40)
                 ok := staticcall(MUL_CAP, 7, factor, 0x60, product, 0x40)
+                ok := and(eq(returndatasize(), 0x40), ok)
                 mcopy(factor, place, 0x40)
                 ok := and(staticcall(MUL_CAP, 7, factor, 0x60, place, 0x40), ok)
+                ok := and(eq(returndatasize(), 0x40), ok)
             }
             mstore(add(place, 0x20), sub(Q, mload(add(place, 0x20)))) // ρ < r and A has order r: never infinity
             ok := and(staticcall(ADD_CAP, 6, cSum, 0x80, cSum, 0x40), ok)
+            ok := and(eq(returndatasize(), 0x40), ok)
         }
         if (!ok) revert PrecompileFailed(7);
     }
@@ -272,7 +276,9 @@ contract Groth16Verifier is IGroth16Verifier {
             mcopy(product, point, 0x40)
             mstore(add(product, 0x40), scalar)
             multiplied := staticcall(MUL_CAP, 7, product, 0x60, product, 0x40)
+            multiplied := and(eq(returndatasize(), 0x40), multiplied)
             added := staticcall(ADD_CAP, 6, acc, 0x80, acc, 0x40)
+            added := and(eq(returndatasize(), 0x40), added)
         }
         if (!multiplied) revert PrecompileFailed(7);
         if (!added) revert PrecompileFailed(6);
@@ -286,6 +292,7 @@ contract Groth16Verifier is IGroth16Verifier {
             let behind := mload(add(place, 0x40))
             mstore(add(place, 0x40), scalar)
             ok := staticcall(MUL_CAP, 7, place, 0x60, place, 0x40)
+            ok := and(eq(returndatasize(), 0x40), ok)
             mstore(add(place, 0x40), behind)
         }
         if (!ok) revert PrecompileFailed(7);
@@ -295,13 +302,16 @@ contract Groth16Verifier is IGroth16Verifier {
         uint256 cap = PAIRING_BASE_CAP + PAIRING_PAIR_CAP * pairCount;
         _requireGas(cap);
         bool ok;
+        bool answered;
         uint256 verdict;
         assembly {
             ok := staticcall(cap, 8, pairs, mul(pairCount, 192), 0x00, 0x20)
+            answered := eq(returndatasize(), 0x20)
             verdict := mload(0x00)
         }
         // A, C and the key are known to be good, and the gas was there: only a B can make the call itself fail.
         if (!ok) revert InvalidPoint();
+        if (!answered) revert PrecompileFailed(8);
         if (verdict != 1) revert ProofRejected();
     }
 

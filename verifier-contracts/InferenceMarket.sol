@@ -172,7 +172,9 @@ contract InferenceMarket is IInferenceMarket, ProofGate {
         if (terms.inputSignalCount == 0) revert ImpossibleTerms("inputSignalCount");
         if (terms.inputDigest == 0) revert ImpossibleTerms("inputDigest");
         if (terms.minSetupClass == 0 || terms.minSetupClass > 2) revert ImpossibleTerms("minSetupClass");
-        if (terms.lockSeconds > MAX_LOCK_SECONDS || (terms.lockSeconds > 0 && terms.lockSeconds <= LOCK_DELAY)) revert ImpossibleTerms("lockSeconds");
+        if (terms.lockSeconds > MAX_LOCK_SECONDS || (terms.lockSeconds > 0 && terms.lockSeconds <= LOCK_DELAY)) {
+            revert ImpossibleTerms("lockSeconds");
+        }
         if (terms.lockSeconds > 0 && terms.lockCollateralWei == 0) revert ImpossibleTerms("lockCollateralWei");
         if (terms.callbackGas > MAX_CALLBACK_GAS) revert ImpossibleTerms("callbackGas");
         if ((terms.callback == address(0)) != (terms.callbackGas == 0)) revert ImpossibleTerms("callback");
@@ -180,9 +182,8 @@ contract InferenceMarket is IInferenceMarket, ProofGate {
 
     function _requireFulfillable(Fulfilment calldata fulfilment, bytes32 requestId, State storage state) private view {
         Terms calldata terms = fulfilment.terms;
-        if (_isExclusive(state)) {
-            if (fulfilment.operator != state.holder) revert LockedByOther(state.holder);
-        } else {
+        if (!_isHeldBy(state, fulfilment.operator)) {
+            if (_isExclusive(state)) revert LockedByOther(state.holder);
             if (state.status == Status.None || state.status == Status.Fulfilled || state.status == Status.Refunded) {
                 revert WrongStatus(requestId, state.status);
             }
@@ -195,7 +196,8 @@ contract InferenceMarket is IInferenceMarket, ProofGate {
     function _isFulfillable(Fulfilment calldata fulfilment, State storage state) private view returns (bool) {
         Status status = state.status;
         if (registry.statusOf(fulfilment.terms.modelId) != IModelRegistry.Status.Active) return false;
-        if (_isExclusive(state)) return fulfilment.operator == state.holder;
+        if (_isHeldBy(state, fulfilment.operator)) return true;
+        if (_isExclusive(state)) return false;
         if (status != Status.Open && status != Status.Cancelling && status != Status.Locked) return false;
         return block.timestamp <= fulfilment.terms.deadline;
     }
@@ -262,6 +264,11 @@ contract InferenceMarket is IInferenceMarket, ProofGate {
         state.holder = address(0);
         state.lockedAt = 0;
         state.collateralWei = 0;
+    }
+
+    /// The lock of this operator is alive, grace included.
+    function _isHeldBy(State storage state, address operator) private view returns (bool) {
+        return state.status == Status.Locked && state.holder == operator && !_isLapsed(state);
     }
 
     /// Only the holder may fulfil. Not in the first LOCK_DELAY: a proof that is on its way is paid.

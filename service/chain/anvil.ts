@@ -15,6 +15,11 @@ export interface AnvilOptions {
   /** Absent: a block for every transaction, at once. */
   readonly blockTimeS?: number;
   readonly hardfork?: 'cancun' | 'prague' | 'osaka';
+  /**
+   * How far the block tags `safe` and `finalized` lag behind the head: one and two epochs. anvil's own 32 imitate Ethereum;
+   * 0 says what is true of one node without peers, that nobody can take its head back.
+   */
+  readonly slotsInAnEpoch?: number;
   /** Blocks are made only by `anvil_mine`. */
   readonly noMining?: boolean;
 }
@@ -77,6 +82,7 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
   }
   if (options.blockTimeS !== undefined) args.push('--block-time', String(options.blockTimeS));
   if (options.hardfork !== undefined) args.push('--hardfork', options.hardfork);
+  if (options.slotsInAnEpoch !== undefined) args.push('--slots-in-an-epoch', String(options.slotsInAnEpoch));
   if (options.noMining === true) args.push('--no-mining');
   const child = await listening(anvilBinary(), args);
   const mnemonic = Mnemonic.fromPhrase(testMnemonic);

@@ -10,8 +10,10 @@ export function openPool(url: string, log: Logger, size = 8): pg.Pool {
     connectionTimeoutMillis: 5_000,
     application_name: 'verinfer',
   });
-  // An idle connection lost with the server is replaced on next use; without a listener it would end the process.
+  // A connection lost with the server is replaced on next use; without a listener, idle or at work, it would end the
+  // process. One at work fails its query as well.
   pool.on('error', (error) => log.warn({ reason: error.message }, 'database connection lost'));
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }
 

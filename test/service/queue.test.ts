@@ -4,10 +4,13 @@ import { join } from 'node:path';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import test from 'ava';
+import type { PoolClient } from 'pg';
 import { migrate, schemaVersion, SchemaTooNew } from '../../service/store/migrations.js';
 import { openPool } from '../../service/store/pool.js';
 import { claimInference, completeProof } from '../../service/store/inferences.js';
 import { reapHosts, repairQueue } from '../../service/store/hosts.js';
+import { Queue } from '../../service/queue.js';
+import { createLog } from '../../service/log.js';
 import { ensureFolder, ArtifactDamaged } from '../../service/model-folder.js';
 import { readModel } from '../../service/store/models.js';
 import { startPostgres } from '../../service/postgres.js';
@@ -357,3 +360,30 @@ function pageHolds(page: Buffer, block: number): boolean {
   const folded = (sums.reduce((all, sum) => (all ^ sum) >>> 0, 0) ^ block) >>> 0;
   return (folded % 65535) + 1 === stored;
 }
+
+test.serial(
+  'sixteen queue slots share a pool without adding a listener to it or to a connection',
+  async (t) => {
+    const log = createLog({ logLevel: 'silent' }, 'test');
+    const pool = openPool(service.databaseUrl, log, 20);
+    const connections: PoolClient[] = [];
+    pool.on('connect', (client) => connections.push(client));
+    const heard = (): readonly number[] => [pool.listenerCount('error'), pool.listenerCount('connect')];
+    const before = heard();
+    const done = new Set<number>();
+    const tasks = { 'count-me': async (payload: unknown) => void done.add(payload as number) };
+    const queue = new Queue({ pool, log, hostId: 'listeners', slots: 16, tasks });
+    queue.start();
+    try {
+      for (let n = 0; n < 40; n++)
+        await pool.query(`select graphile_worker.add_job('count-me', $1::json)`, [n]);
+      while (done.size < 40) await sleep(20);
+      t.deepEqual(heard(), before);
+      t.true(connections.length > 1);
+      for (const client of connections) t.true(client.listenerCount('error') <= 10);
+    } finally {
+      await queue.stop();
+      await pool.end();
+    }
+  },
+);

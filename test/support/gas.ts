@@ -5,7 +5,13 @@ import { registerModel, words } from '../../service/chain/registry.js';
 import { encodeSettle, encodeSettleBatch, type SettlementCall } from '../../service/chain/settlement.js';
 import { encodeProof } from '../../prover/codec.js';
 import { q, r } from '../../prover/curve.js';
-import { encodeFulfil, encodeMove } from '../../service/chain/market.js';
+import {
+  encodeFulfil,
+  encodeFulfilBatch,
+  encodeMove,
+  encodeWithdraw,
+  type Fulfilment,
+} from '../../service/chain/market.js';
 import { marketStatement } from './market.js';
 import {
   farDeadline,
@@ -30,10 +36,13 @@ export interface GasFigures {
   /** The most that an invalid proof costs, all in, over kinds of badness and gas limits. */
   readonly invalid: number;
   readonly register: number;
-  /** Of the market, all in; fulfil is the first payment that its payee gets. */
+  /** Of the market, all in; fulfil and fulfilOpen pay somebody whose account in the market is empty. */
   readonly request: number;
   readonly lock: number;
   readonly fulfil: number;
+  readonly fulfilOpen: number;
+  readonly fulfilBatch8: number;
+  readonly withdraw: number;
 }
 
 /** 21 000, 16 a non-zero byte, 4 a zero byte. */
@@ -91,14 +100,14 @@ async function gasOf(chain: Chain, data: string, gasLimit = 12_000_000): Promise
 async function marketGas(
   chain: Chain,
   model: TestModel,
-): Promise<Pick<GasFigures, 'request' | 'lock' | 'fulfil'>> {
+): Promise<Pick<GasFigures, 'request' | 'lock' | 'fulfil' | 'fulfilOpen' | 'fulfilBatch8' | 'withdraw'>> {
   const { deployment, provider, accounts } = chain;
   const send = async (from: number, data: string, value = 0n): Promise<number> => {
     const sent = await accounts[from].sendTransaction({
       to: deployment.market,
       data,
       value,
-      gasLimit: 2_000_000,
+      gasLimit: 5_000_000,
     });
     return Number((await sent.wait())!.gasUsed);
   };
@@ -106,7 +115,18 @@ async function marketGas(
   const request = await send(3, encodeMove('request', terms), terms.feeWei);
   const lock = await send(1, encodeMove('lock', terms), terms.lockCollateralWei);
   await provider.send('anvil_mine', ['0x1']);
-  return { request, lock, fulfil: await send(5, encodeFulfil(fulfilment)) };
+  const fulfil = await send(5, encodeFulfil(fulfilment));
+  const withdraw = await send(2, encodeWithdraw(chain.addresses[2]));
+  const open = async (nonce: bigint): Promise<Fulfilment> => {
+    const asked = await marketStatement(chain, model, { nonce });
+    await send(3, encodeMove('request', asked.terms), asked.terms.feeWei);
+    return asked.fulfilment;
+  };
+  const fulfilOpen = await send(5, encodeFulfil(await open(2n)));
+  const batch: Fulfilment[] = [];
+  for (let nonce = 3n; nonce < 11n; nonce++) batch.push(await open(nonce));
+  const fulfilBatch8 = Math.ceil((await send(5, encodeFulfilBatch(batch))) / batch.length);
+  return { request, lock, fulfil, fulfilOpen, fulfilBatch8, withdraw };
 }
 
 async function verifyGas(chain: Chain, model: TestModel): Promise<number> {

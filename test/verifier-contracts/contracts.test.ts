@@ -18,7 +18,8 @@ import {
   startChain,
   testModel,
 } from '../support/chain.js';
-import { measureGas, offSubgroup, withWord, withWords } from '../support/gas.js';
+import { gasTable } from '../support/gas-table.js';
+import { measureGas, offSubgroup, type GasFigures, withWord, withWords } from '../support/gas.js';
 
 const sources = readdirSync('verifier-contracts', { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.sol') && !/^(out|cache)\//.test(name))
@@ -111,7 +112,11 @@ test('S07 a changed verifier, registry, settlement or market is noticed, and so 
 test('S12 what the contracts cost is what was committed', async (t) => {
   t.timeout(120_000);
   const committed = JSON.parse(readFileSync('test/verifier-contracts/gas.json', 'utf8')) as object;
-  t.deepEqual({ ...(await measureGas()) }, committed as never);
+  t.deepEqual({ ...(await measureGas()) }, committed as never, 'make gas-snapshot renews it');
+  t.true(
+    readFileSync('docs/contracts.md', 'utf8').includes(gasTable(committed as GasFigures)),
+    'the table of docs/contracts.md is another one',
+  );
 });
 
 for (const hardfork of ['cancun', 'prague', 'osaka'] as const) {

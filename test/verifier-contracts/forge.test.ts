@@ -1,6 +1,7 @@
 /** The forge tests by the attack they answer. The heavy setting runs in forge.slow.test.ts. */
 import test, { type ExecutionContext } from 'ava';
 import { readFileSync } from 'node:fs';
+import { entryPoints } from '../support/entry-points.js';
 import { runForge, type ForgeOutcome } from '../support/forge.js';
 
 let outcomes: Map<string, ForgeOutcome>;
@@ -39,6 +40,14 @@ test('S03 no gas limit turns a valid proof into an invalid one', (t) => {
     'testFuzz_verifyBatch_never_judges_without_gas',
     'testFuzz_settle_never_judges_without_gas',
     'testFuzz_callback_gets_its_gas',
+    'test_sweep_settle',
+    'test_sweep_settleBatch',
+    'test_sweep_fulfil',
+    'test_sweep_fulfil_with_a_callback',
+    'test_sweep_fulfilBatch',
+    'test_sweep_verifyInference',
+    'test_sweep_reportContradiction',
+    'test_sweep_reportCanary',
   );
 });
 
@@ -71,7 +80,12 @@ test('S08 the verifier takes one calldata layout, and nothing behind it', (t) =>
 });
 
 test('S09 a verifier that is not there, or is another one, judges nothing', (t) => {
-  holds(t, 'testFuzz_a_changed_verifier_judges_nothing', 'testFuzz_verify_pins_the_key');
+  holds(
+    t,
+    'testFuzz_a_changed_verifier_judges_nothing',
+    'testFuzz_verify_pins_the_key',
+    'testFuzz_verify_judges_nothing_without_the_precompiles',
+  );
 });
 
 test('S10 a model id is the hash of its identity and is registered once', (t) => {
@@ -115,6 +129,7 @@ test('M04 who may settle, fulfil and refund when, to the second', (t) => {
   holds(
     t,
     'testFuzz_fulfil_boundaries',
+    'testFuzz_fulfil_by_the_holder_when_the_deadline_falls_into_the_first_minute',
     'testFuzz_settle_until_the_deadline',
     'testFuzz_refund_returns_the_fee_to_the_requester',
     'testFuzz_settle_refuses_a_frozen_model',
@@ -173,7 +188,12 @@ test('M14 batches are capped and linear', (t) => {
 });
 
 test('M15 only the owner of a booking withdraws it, to wherever it says', (t) => {
-  holds(t, 'testFuzz_withdraw_is_for_the_sender');
+  holds(
+    t,
+    'testFuzz_withdraw_is_for_the_sender',
+    'testFuzz_reclaim_returns_the_fee_to_the_applicant',
+    'testFuzz_giveUp_is_for_the_applicant',
+  );
 });
 
 test('M17 dev setups are refused on value chains and below a minimum class; a named attester must have spoken', (t) => {
@@ -216,6 +236,28 @@ test('M22 a contradiction freezes the model; honest pairs never do', (t) => {
 
 test('M23 a proof of the canary freezes the model; nothing else is taken for it', (t) => {
   holds(t, 'testFuzz_reportCanary_freezes', 'testFuzz_reportCanary_never_fires_on_another_statement');
+});
+
+test('the example consumer acts on what was proved, once, and on nobody but the market', (t) => {
+  holds(
+    t,
+    'testFuzz_the_story_of_a_credit',
+    'testFuzz_apply_once_and_for_oneself',
+    'testFuzz_onInference_listens_to_the_market_alone',
+    'test_the_gate_says_whom_it_trusts',
+  );
+});
+
+test('every external function is called by a fuzz test, and every constant by a test', (t) => {
+  holds(t, 'test_constants_are_what_the_documents_say');
+  const all = entryPoints();
+  t.true(all.length >= 45, `${all.length} functions in the ABIs`);
+  const isCalled = ({ isFuzzable, tests }: (typeof all)[0]): boolean =>
+    tests.some((name) => !isFuzzable || name.startsWith('testFuzz_'));
+  t.deepEqual(
+    all.filter((entry) => !isCalled(entry)).map(({ name }) => name),
+    [],
+  );
 });
 
 test('every sentence holds after every sequence of calls, and there are at least twenty', (t) => {

@@ -243,6 +243,28 @@ contract MarketTest is World {
         assertEq(market.claimable(operator), terms.lockCollateralWei, "collateral");
     }
 
+    /// M04: a lock that began less than a minute before the deadline holds, for its holder, from its first second.
+    function testFuzz_fulfil_by_the_holder_when_the_deadline_falls_into_the_first_minute(
+        uint256 ahead,
+        uint256 late,
+        bool batch
+    ) public {
+        IInferenceMarket.Terms memory terms = termsOf(requester, 1);
+        open(terms);
+        uint256 lockedAt = uint256(terms.deadline) - bound(ahead, 0, 58);
+        vm.warp(lockedAt);
+        lockAs(operator, terms);
+        vm.warp(bound(late, uint256(terms.deadline) + 1, lockedAt + 59));
+        assertReason(
+            _fulfilRefused(fulfilment(terms, rival, payee, 5)), IInferenceMarket.DeadlinePassed.selector, "a rival"
+        );
+        IInferenceMarket.Fulfilment[] memory works = new IInferenceMarket.Fulfilment[](1);
+        works[0] = fulfilment(terms, operator, payee, 5);
+        if (batch) assertEq(market.fulfilBatch(works), 1, "fulfilled");
+        else market.fulfil(works[0]);
+        assertEq(market.claimable(operator), terms.lockCollateralWei, "collateral");
+    }
+
     /// M07: no order of one block lets a requester read a proof and keep the fee.
     function testFuzz_a_requester_who_saw_the_proof_cannot_dodge(uint256 trick, uint64 wait) public {
         IInferenceMarket.Terms memory terms = termsOf(requester, 1);
@@ -546,6 +568,21 @@ contract MarketTest is World {
         market.withdraw(payable(payee));
         assertEq(payee.balance, terms.feeWei, "the payee");
         assertEq(address(market).balance, amount, "the donation");
+    }
+
+    function test_constants_are_what_the_documents_say() public view {
+        assertEq(market.CANCEL_DELAY(), 600, "cancel delay");
+        assertEq(market.GRACE(), 600, "grace");
+        assertEq(market.LOCK_DELAY(), 60, "lock delay");
+        assertEq(market.MAX_CALLBACK_GAS(), 1_000_000, "callback gas");
+        assertEq(market.MAX_BATCH(), 64, "market batch");
+        assertEq(settlement.MAX_BATCH(), 64, "settlement batch");
+        assertTrue(market.registry() == registry && settlement.registry() == registry, "one registry");
+        assertTrue(registry.verifier() == verifier, "the verifier of the registry");
+        assertTrue(market.verifier() == verifier && settlement.verifier() == verifier, "and of all");
+        bytes32 codeHash = address(verifier).codehash;
+        assertTrue(registry.verifierCodeHash() == codeHash, "pinned by the registry");
+        assertTrue(market.verifierCodeHash() == codeHash && settlement.verifierCodeHash() == codeHash, "and by all");
     }
 
     function _requestRefused(IInferenceMarket.Terms memory terms) private returns (bytes4) {

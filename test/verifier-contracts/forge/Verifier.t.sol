@@ -114,6 +114,21 @@ contract VerifierTest is Spec {
         assertTrue(ok == (uint256(dirt) << 160 == 0), "dirty bits above the address");
     }
 
+    /// A chain without a precompile answers a call there with success and no bytes, which is no verdict.
+    function testFuzz_verify_judges_nothing_without_the_precompiles(uint256 a, uint256 which) public {
+        uint256[] memory signals = _small();
+        bytes memory one = abi.encodeCall(verifier.verify, (key, keyHash, _prove(signals, a, 1), signals));
+        bytes memory batch = abi.encodeCall(verifier.verifyBatch, (_batch(2, a, 1)));
+        vm.mockCall(address(uint160(6 + which % 3)), "", "");
+        for (uint256 i = 0; i < 2; ++i) {
+            (bool ok, bytes memory returned) = address(verifier).staticcall(i == 0 ? one : batch);
+            assertTrue(!ok, "accepted without a precompile");
+            assertEq(selectorOf(returned), IGroth16Verifier.PrecompileFailed.selector);
+        }
+        vm.clearMockedCalls();
+        verifier.verify(key, keyHash, _prove(signals, a, 1), signals);
+    }
+
     function testFuzz_verify_rejects_a_truncated_call(uint256 a, uint16 cut) public view {
         uint256[] memory signals = _small();
         bytes memory data = abi.encodeCall(verifier.verify, (key, keyHash, _prove(signals, a, 1), signals));

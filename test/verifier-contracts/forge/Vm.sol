@@ -11,6 +11,8 @@ interface Vm {
     function chainId(uint256 id) external;
     function expectRevert(bytes calldata data) external;
     function expectRevert() external;
+    function mockCall(address callee, bytes calldata data, bytes calldata returned) external;
+    function clearMockedCalls() external;
     function snapshotState() external returns (uint256);
     function revertToState(uint256 id) external returns (bool);
     function toString(uint256 value) external pure returns (string memory);
