@@ -11,6 +11,13 @@ export function orderedFloat(x: number): number {
   const bits = scratch.getInt32(0);
   return bits >= 0 ? bits : -(bits & 0x7fffffff);
 }
+
+/** The float32 whose place that is. */
+export function floatOfOrder(order: number): number {
+  scratch.setUint32(0, order >= 0 ? order : 0x80000000 | -order);
+  return scratch.getFloat32(0);
+}
+
 const scratch = new DataView(new ArrayBuffer(4));
 
 /** Integer sums of leaf scores stay exact in float32, so ONNX Runtime computes them exactly as well. */

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { elementQuantization } from '../../circuits/boundary.js';
 import { interpret } from '../../circuits/interpret.js';
 import type { IntegerTensors, Manifest } from '../../circuits/index.js';
+import { floatOfOrder } from '../../circuits/import/forest.js';
 import type { ImportedModel } from '../../circuits/import/import.js';
 import { encodeGraph } from '../../circuits/onnx/encode.js';
 import { resolve } from '../../circuits/resolve.js';
@@ -82,10 +83,11 @@ export async function traceRuntime(
  */
 function runtimeInputs(manifest: Manifest, inputs: IntegerTensors): Map<string, TensorValues> {
   const feeds = new Map<string, TensorValues>();
-  for (const { name, given, shape, quantization } of manifest.inputs) {
+  for (const { name, given, shape, quantization, encoding } of manifest.inputs) {
     const integers = inputs.get(name);
     if (integers === undefined) throw new RangeError(`input "${name}": must be given, got none`);
     const values = Array.from(integers, (value, i) => {
+      if (encoding === 'ordered-float32') return floatOfOrder(value);
       if (quantization === undefined) return value;
       const { scale, zeroPoint } = elementQuantization(quantization, shape, i);
       return (value - zeroPoint) * scale;

@@ -6,9 +6,11 @@ import { join } from 'node:path';
 import { groth16, zKey } from 'snarkjs';
 import { UnsatisfiedWitness } from '../../prover/engine.js';
 import { checkVerifyingKey, UnsafeVerifyingKey } from '../../prover/key-check.js';
+import { q } from '../../prover/curve.js';
 import type { G2Point, VerifyingKey } from '../../prover/keys.js';
 import { checkCircuit, setupDevelopment, UnsoundCircuit } from '../../prover/setup.js';
 import { snarkjsEngine } from '../../prover/snarkjs-engine.js';
+import { verify } from '../../prover/verify.js';
 import { encodeWitness } from '../../circuits/r1cs/file.js';
 import { bitCircuit, r1csOf } from '../support/bit-circuit.js';
 import { random } from '../support/random.js';
@@ -60,7 +62,6 @@ test.serial('C06 an IC point that is infinite, repeated or negated makes a key u
   const vk = await setupDevelopment(bitCircuit(60, 3).r1cs, join(folder, 'ic.zkey'));
   t.notThrows(() => checkVerifyingKey(vk, 3));
   const [x, y] = vk.ic[1];
-  const q = 21888242871839275222246405745257275088696311157297823662689037894645226208583n;
   const refused: [string, VerifyingKey['ic']][] = [
     ['infinite', [vk.ic[0], [0n, 0n], vk.ic[2], vk.ic[3]]],
     ['repeated', [vk.ic[0], vk.ic[1], vk.ic[1], vk.ic[3]]],
@@ -78,4 +79,23 @@ test.serial('C06 an IC point that is infinite, repeated or negated makes a key u
   ];
   t.throws(() => checkVerifyingKey({ ...vk, delta: vk.gamma }, 3), { instanceOf: UnsafeVerifyingKey });
   t.throws(() => checkVerifyingKey({ ...vk, delta: g2 }, 3), { instanceOf: UnsafeVerifyingKey });
+});
+
+test.serial('finding-9: a key with δ = −γ forges like one with δ = γ, and is refused like it', async (t) => {
+  const vk = await setupDevelopment(bitCircuit(60, 3).r1cs, join(folder, 'negated.zkey'));
+  const negated = ([x, [c0, c1]]: G2Point): G2Point => [x, [(q - c0) % q, (q - c1) % q]];
+  const forgeable = { ...vk, delta: negated(vk.gamma) };
+  const signals = [5n, 6n, 7n];
+  const point = vk.ic
+    .map(([x, y], i) => bn254.G1.Point.fromAffine({ x, y }).multiply(i === 0 ? 1n : signals[i - 1]))
+    .reduce((sum, term) => sum.add(term))
+    .toAffine();
+  t.true(await verify(forgeable, signals, { a: vk.alpha, b: vk.beta, c: [point.x, point.y] }));
+  for (const unsafe of [
+    forgeable,
+    { ...vk, beta: vk.gamma },
+    { ...vk, beta: negated(vk.gamma) },
+    { ...vk, beta: negated(vk.delta) },
+  ])
+    t.throws(() => checkVerifyingKey(unsafe, 3), { instanceOf: UnsafeVerifyingKey });
 });

@@ -7,12 +7,13 @@ import * as ort from 'onnxruntime-node';
 import { check, compile } from '../../../circuits/index.js';
 import { InputRefused, ModelRefused } from '../../../circuits/errors.js';
 import { importModel } from '../../../circuits/import/import.js';
-import { orderedFloat } from '../../../circuits/import/forest.js';
+import { floatOfOrder, orderedFloat } from '../../../circuits/import/forest.js';
 import { encodeGraph } from '../../../circuits/onnx/encode.js';
 import type { AttributeValue, Graph } from '../../../circuits/onnx/graph.js';
 import { openSession } from '../../../circuits/quantize/calibrate.js';
 import { checkUniqueness } from '../../../circuits/r1cs/uniqueness.js';
 import { SeededRandom } from '../../../models/train/random.js';
+import { traceRuntime } from '../../../service/audit/replay.js';
 
 interface ForestShape {
   readonly trees: number;
@@ -200,6 +201,20 @@ test('orderedFloat keeps the order of float32, and both zeros are one', (t) => {
   for (const a of values.slice(0, 100))
     for (const b of values) t.is(Math.sign(orderedFloat(a) - orderedFloat(b)), Math.sign(a - b));
   t.is(orderedFloat(-0), orderedFloat(0));
+});
+
+test('finding-10: a replay feeds ONNX Runtime the floats that the ordered integers of a forest stand for', async (t) => {
+  for (const x of [0, 1, -1, 3.25, -7e-40, 2 ** -149, -(2 ** -149), 3.4028234663852886e38, -1.5e-38])
+    t.is(floatOfOrder(orderedFloat(Math.fround(x))), Math.fround(x));
+  const imported = importModel(
+    encodeGraph(forest(new SeededRandom(4), { trees: 5, depth: 3, features: 4, targets: 2 })),
+  );
+  const model = compile(imported.graph);
+  const inputs = model.quantizeInput({ x: [0.5, -1.25, 2.75, -0.01] });
+  const trace = await traceRuntime(imported, model.manifest, inputs);
+  const [{ name }] = model.manifest.outputs;
+  const scores = trace.find((tensor) => tensor.name === name)!;
+  t.deepEqual(Array.from(scores.values, Number), [...model.reference(inputs).get(name)!]);
 });
 
 test('NaN and infinities are refused as inputs, odd trees as models', (t) => {
