@@ -13,7 +13,8 @@ import { registerModel } from './chain/registry.js';
 import { ChainRefused } from './chain/errors.js';
 import type { Deployment } from './chain/deployment.js';
 import {
-  findSettlement,
+  findOwnSettlement,
+  requestIdOf,
   settle,
   settleBatch,
   type Settled,
@@ -156,17 +157,22 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
       const stored = await readAnyReceipt(pool, row.id);
       if (!stored) throw new Error(`inference ${row.id}: must have a receipt to settle, got none`);
       await markSettlement(pool, row.id, 'submitted', {});
-      const known = await findSettlement(provider, facts, requestIdOfRow(row));
-      if (known) await recordSettled(row, stored.body, known, null, started);
-      else open.push({ row, call: callOf(row, stored.body), body: stored.body });
+      const call = callOf(row, stored.body);
+      try {
+        const known = await findOwnSettlement(provider, facts, call);
+        if (known) await recordSettled(row, stored.body, known, null, started);
+        else open.push({ row, call, body: stored.body });
+      } catch (error) {
+        await failRefused(row, error);
+      }
     }
     if (open.length === 0) return;
     try {
       const { settled, gasUsed } = await send(open.map(({ call }) => call));
-      for (const { row, body } of open) {
+      for (const { row, call, body } of open) {
         const mine =
-          settled.find(({ requestId }) => requestId === requestIdOfRow(row)) ??
-          (await findSettlement(provider, facts, requestIdOfRow(row)));
+          settled.find(({ requestId }) => requestId === requestIdOf(call)) ??
+          (await findOwnSettlement(provider, facts, call));
         if (!mine)
           throw new Error(`inference ${row.id}: must be among the settled, got ${settled.length} others`);
         await recordSettled(row, body, mine, Number(gasUsed) / open.length, started);
@@ -178,10 +184,14 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
         for (const { row } of open) await settleRows([row]);
         return;
       }
-      const { row } = open[0]!;
-      log.error({ inference: row.id, reason: error.message }, 'the chain refused a settlement');
-      await failInference(pool, row.id, null, 'settlement-failed', error.message);
+      await failRefused(open[0]!.row, error);
     }
+  };
+
+  const failRefused = async (row: InferenceRow, error: unknown): Promise<void> => {
+    if (!(error instanceof ChainRefused)) throw error;
+    log.error({ inference: row.id, reason: error.message }, 'the chain refused a settlement');
+    await failInference(pool, row.id, null, 'settlement-failed', error.message);
   };
 
   const send = async (
@@ -234,9 +244,6 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
     },
   };
 }
-
-const requestIdOfRow = (row: InferenceRow): string =>
-  (row.request as unknown as StoredRequest).statement.requestId;
 
 function callOf(row: InferenceRow, receiptBody: Uint8Array): SettlementCall {
   const { statement, terms } = row.request as unknown as StoredRequest;

@@ -147,6 +147,28 @@ export async function findSettlement(
   return logs[0] && settlementOf(logs[0]);
 }
 
+/**
+ * The settlement of this very statement. Whoever can prove for the model may settle the same request with an input of
+ * their own: that one is not ours, and ours can never settle. Throws ChainRefused then, as `settle` would.
+ */
+export async function findOwnSettlement(
+  provider: Provider,
+  deployment: Deployment,
+  call: SettlementCall,
+): Promise<Settled | undefined> {
+  const requestId = requestIdOf(call);
+  const found = await findSettlement(provider, deployment, requestId);
+  if (found === undefined || isOwn(found, call)) return found;
+  throw new ChainRefused('AlreadySettled', [requestId], 'settlement by another proof');
+}
+
+function isOwn({ operator, payee, signals }: Settled, call: SettlementCall): boolean {
+  const same = (p: string, q: string) => p.toLowerCase() === q.toLowerCase();
+  return (
+    same(operator, call.operator) && same(payee, call.payee) && signals.join() === [...call.signals].join()
+  );
+}
+
 /** Whether the nonce is used up, by whichever proof came first. */
 export async function isSettled(
   provider: Provider,

@@ -2,6 +2,7 @@ import test from 'ava';
 import { isVerdictOnProof, ChainRefused } from '../../service/chain/errors.js';
 import { verifyOnChain } from '../../service/chain/registry.js';
 import {
+  findOwnSettlement,
   findSettlement,
   isSettled,
   requestIdOf,
@@ -81,6 +82,26 @@ test.serial('every bound value is bound: another one makes the same proof worthl
     );
   }
   await settle(chain.accounts[0]!, chain.deployment, inference);
+});
+
+test.serial('finding-11: a settlement of the request by another proof is not taken for ours', async (t) => {
+  const ours = call();
+  t.is(await findOwnSettlement(chain.provider, chain.deployment, ours), undefined);
+  const theirs = call([1n, 2n], {
+    nonce: ours.nonce,
+    operator: chain.addresses[7]!,
+    payee: chain.addresses[7]!,
+  });
+  t.is(requestIdOf(theirs), requestIdOf(ours));
+  const sent = await settle(chain.accounts[7]!, chain.deployment, theirs);
+  t.is(await refused(findOwnSettlement(chain.provider, chain.deployment, ours)), 'AlreadySettled');
+  for (const part of [{ operator: ours.operator }, { payee: ours.payee }, { signals: ours.signals }])
+    t.is(
+      await refused(findOwnSettlement(chain.provider, chain.deployment, { ...theirs, ...part })),
+      'AlreadySettled',
+    );
+  const found = await findOwnSettlement(chain.provider, chain.deployment, theirs);
+  t.is(found?.transactionHash, sent.transactionHash);
 });
 
 test.serial('a batch skips what is settled and what is out of time', async (t) => {
