@@ -65,8 +65,8 @@ export async function startApi({ config, pool, databaseUrl, log, extend }: ApiOp
   const jobs: Queue = new Queue({
     pool,
     log,
-    hostId: lease.id,
-    slots: 2,
+    queue: 'errands',
+    slots: 4,
     tasks: {
       webhook: (payload) =>
         deliver(pool, (payload as { id: string }).id, log, { allowPrivate: config.webhookPrivate }),

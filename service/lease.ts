@@ -8,10 +8,10 @@ import {
   reapHosts,
   registerHost,
   renewLease,
-  repairQueue,
   type HostKind,
 } from './store/hosts.js';
-import { failInference } from './store/inferences.js';
+import { repairQueues } from './store/jobs.js';
+import { failInference } from './store/proofs.js';
 
 export interface LeaseStatus {
   readonly state: 'starting' | 'ready' | 'draining';
@@ -62,7 +62,7 @@ export class Lease {
   }
 
   private async repair(): Promise<void> {
-    const { requeued } = await repairQueue(this.pool, this.leaseMs);
+    const { requeued } = await repairQueues(this.pool, this.leaseMs);
     if (requeued > 0) this.log.warn({ requeued }, 'open inferences without a job were queued again');
     for (const id of await expiredInputs(this.pool))
       await failInference(

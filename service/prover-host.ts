@@ -12,14 +12,8 @@ import { Gate } from './proving/gate.js';
 import type { ProvenTensor, Proven, ProveJob } from './proving/protocol.js';
 import { Queue } from './queue.js';
 import { zeroAddress, type StoredRequest } from './statement.js';
-import {
-  claimInference,
-  completeProof,
-  failInference,
-  notify,
-  recordCrash,
-  type Claim,
-} from './store/inferences.js';
+import { notify } from './store/notices.js';
+import { claimInference, completeProof, failInference, recordCrash, type Claim } from './store/proofs.js';
 import { allModels, readModel, type ModelRow } from './store/models.js';
 
 export interface ProverHost {
@@ -81,7 +75,7 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
   const queue: Queue = new Queue({
     pool,
     log,
-    hostId: lease.id,
+    queue: 'proofs',
     slots: config.proverCount + 1,
     tasks: { prove: (payload) => prove((payload as { id: string }).id) },
   });

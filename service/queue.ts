@@ -1,22 +1,22 @@
 /**
- * graphile-worker, run so that a lost database only pauses it. Its worker gives up for good when it cannot report a
- * job's end, so every slot is a runner of its own with an id we chose: when one gives up, what it holds is unlocked
- * under that id and the next runner starts.
+ * graphile-worker, run so that a lost database only pauses it. One of its workers gives up for good when it cannot
+ * report a job's end, and its runner goes on with one fewer: such a runner is retired. What the worker held is unlocked
+ * under its id, a fresh runner starts at once, and the retired one ends with the jobs it still has.
  */
 import { EventEmitter } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { run, type Runner, type RunnerOptions, type TaskList, type WorkerEvents } from 'graphile-worker';
+import { run, type Runner, type TaskList, type WorkerEvents } from 'graphile-worker';
 import type { Pool } from 'pg';
 import type { Logger } from './log.js';
-import { unlockWorkers } from './store/hosts.js';
+import { queues, unlockWorkers, type QueueName } from './store/jobs.js';
 import { quietLogger } from './store/migrations.js';
 
 export interface QueueOptions {
   readonly pool: Pool;
+  readonly queue: QueueName;
   readonly tasks: TaskList;
-  /** Jobs at a time. */
+  /** Jobs at a time; more for a while when a runner was retired with jobs at work. */
   readonly slots: number;
-  readonly hostId: string;
   readonly log: Logger;
 }
 
@@ -24,7 +24,8 @@ export class Queue {
   private closed = false;
   private readonly ids = new Set<string>();
   private readonly runners = new Set<Runner>();
-  private loops: Promise<void>[] = [];
+  private readonly endings = new Set<Promise<void>>();
+  private loop: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: QueueOptions) {}
 
@@ -34,64 +35,100 @@ export class Queue {
   }
 
   start(): void {
-    // Each slot's runner listens on the pool and on every connection of it; Node would take that for a leak.
-    this.options.pool.setMaxListeners(0);
-    this.options.pool.on('connect', (client) => void (client as unknown as EventEmitter).setMaxListeners(0));
-    this.loops = Array.from({ length: this.options.slots }, (_, slot) => this.keepRunning(slot));
+    this.loop = this.keepRunning();
   }
 
-  private async keepRunning(slot: number): Promise<void> {
-    const { pool, tasks, hostId, log } = this.options;
-    for (let generation = 0; !this.closed; generation++) {
-      const workerId = `${hostId}/${slot}.${generation}`;
-      this.ids.add(workerId);
-      const events = new EventEmitter() as WorkerEvents;
-      const gaveUp = new Promise<void>((done) => void events.on('worker:fatalError', () => done()));
+  private async keepRunning(): Promise<void> {
+    while (!this.closed) {
       try {
-        const runner = await run({
-          pgPool: unheard(pool),
-          taskList: tasks,
-          concurrency: 1,
-          noHandleSignals: true,
-          pollInterval: 1000,
-          logger: quietLogger,
-          events,
-          workerId,
-        } as RunnerOptions);
-        this.runners.add(runner);
-        // Stopped while it was starting: nobody else knows this runner.
-        if (this.closed) await runner.stop().catch(() => undefined);
-        await Promise.race([gaveUp, runner.promise]);
-        this.runners.delete(runner);
-        if (this.closed) return;
-        await runner.stop().catch(() => undefined);
+        await this.runOnce();
       } catch (error) {
-        log.debug({ reason: (error as Error).message }, 'queue slot could not start');
+        this.options.log.debug({ reason: (error as Error).message }, 'queue waits for the database');
       }
-      while (!this.closed) {
+      if (!this.closed) await sleep(250);
+    }
+  }
+
+  /** Until a worker gives up, or we are closed. */
+  private async runOnce(): Promise<void> {
+    const { pool, queue, tasks, slots } = this.options;
+    const workers: string[] = [];
+    const events = new EventEmitter() as WorkerEvents;
+    events.on('worker:create', ({ worker }) => {
+      workers.push(worker.workerId);
+      this.ids.add(worker.workerId);
+    });
+    const gaveUp = new Promise<void>((done) => {
+      events.on('worker:fatalError', ({ worker }) => {
+        this.end(this.unlock([worker.workerId]));
+        done();
+      });
+    });
+    let runner: Runner;
+    try {
+      runner = await run({
+        pgPool: unheard(pool),
+        schema: queues[queue],
+        taskList: tasks,
+        concurrency: slots,
+        noHandleSignals: true,
+        pollInterval: 1000,
+        logger: quietLogger,
+        events,
+      });
+    } catch (error) {
+      workers.forEach((id) => this.ids.delete(id));
+      throw error;
+    }
+    this.runners.add(runner);
+    const ended = runner.promise.catch(() => undefined);
+    // Closed while it was starting: nobody else knows this runner.
+    if (!this.closed) await Promise.race([gaveUp, ended]);
+    this.end(
+      (async () => {
+        if (this.runners.delete(runner)) await runner.stop().catch(() => undefined);
+        await ended;
+        await this.unlock(workers);
+      })(),
+    );
+  }
+
+  private end(ending: Promise<void>): void {
+    this.endings.add(ending);
+    void ending.finally(() => this.endings.delete(ending));
+  }
+
+  /** Tries until the database answers; after that the ids are nobody's. */
+  private async unlock(workers: readonly string[]): Promise<void> {
+    for (;;) {
+      try {
+        await unlockWorkers(this.options.pool, workers);
+        break;
+      } catch {
+        if (this.closed) return;
         await sleep(250);
-        try {
-          await unlockWorkers(pool, [workerId]);
-          this.ids.delete(workerId);
-          break;
-        } catch {
-          log.debug('queue slot waits for the database');
-        }
       }
     }
+    workers.forEach((id) => this.ids.delete(id));
   }
 
   /** Takes no new job and waits for those at work. */
   async stop(): Promise<void> {
     this.closed = true;
-    await Promise.all([...this.runners].map((runner) => runner.stop().catch(() => undefined)));
-    await Promise.all(this.loops);
+    await Promise.all(
+      [...this.runners].map((runner) => {
+        this.runners.delete(runner);
+        return runner.stop().catch(() => undefined);
+      }),
+    );
+    await this.loop;
+    while (this.endings.size > 0) await Promise.all(this.endings);
   }
 }
 
 /**
- * The pool as a runner gets it: its listeners go nowhere. Sixteen runners would put sixteen on the pool and on each
- * connection, and one that dies with the database leaves its own behind; openPool listens once for all of them.
+ * The pool as a runner gets it: its listeners go nowhere. Each runner puts its own on the pool and on every connection,
+ * and one that dies with the database leaves them behind; openPool listens once for all of them.
  */
 const unheard = (pool: Pool): Pool =>
   new Proxy(pool, {

@@ -33,14 +33,9 @@ import { Signer } from './signer/signer.js';
 import { Queue } from './queue.js';
 import { encodeReceipt, signReceipt, withSettlement } from './receipt.js';
 import type { ChainFacts, StoredRequest } from './statement.js';
-import {
-  failInference,
-  markSettlement,
-  readAnyInference,
-  sealReceipt,
-  waitingForBatch,
-  type InferenceRow,
-} from './store/inferences.js';
+import { readAnyInference, type InferenceRow } from './store/inferences.js';
+import { failInference, sealReceipt } from './store/proofs.js';
+import { markSettlement, waitingForBatch } from './store/settlements.js';
 import { markInstall } from './store/installs.js';
 import { readFact, readModel } from './store/models.js';
 import { readAnyReceipt, replaceReceipt } from './store/receipts.js';
@@ -93,16 +88,22 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
   const lease: Lease = new Lease(pool, 'settler', config.leaseMs, log, () => ({
     state: 'ready',
     detail: { chainId: facts.chainId, operator: wallet.address },
-    workerIds: queue.workerIds,
+    workerIds: [...seals.workerIds, ...settlements.workerIds],
   }));
-  const queue: Queue = new Queue({
+  // A settlement holds its slot until it is final; seals must not wait for that.
+  const seals: Queue = new Queue({
     pool,
     log,
-    hostId: lease.id,
-    // A settlement holds its slot until it is final; seals must not wait for that.
+    queue: 'errands',
+    slots: 2,
+    tasks: { seal: (payload) => seal((payload as { id: string }).id) },
+  });
+  const settlements: Queue = new Queue({
+    pool,
+    log,
+    queue: 'errands',
     slots: 16,
     tasks: {
-      seal: (payload) => seal((payload as { id: string }).id),
       settle: (payload) => settleOne((payload as { id: string }).id),
       'settle-batch': () => settleWaiting(),
       register: (payload) => register(payload as { installId: string; modelId: string }),
@@ -232,12 +233,13 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
   };
 
   await lease.start();
-  queue.start();
+  seals.start();
+  settlements.start();
   await lease.beat();
   return {
     id: lease.id,
     async stop() {
-      await Promise.all([queue.stop(), signer.stop()]);
+      await Promise.all([seals.stop(), settlements.stop(), signer.stop()]);
       await lease.stop();
       key.release();
       provider.destroy();

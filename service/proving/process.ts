@@ -2,7 +2,7 @@
  * The prover process: a Piscina pool of proving threads, alone in a process, because a fault in native code or memory
  * outside V8 takes the whole process and nothing inside can stop it. The host (host.ts) watches it from outside.
  */
-import { setPriority } from 'node:os';
+import { constants, setPriority } from 'node:os';
 import { MessageChannel } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { FromProcess, Loaded, Proven, Refused, ToProcess } from './protocol.js';
@@ -12,7 +12,7 @@ if (!process.send || !threadModule)
   throw new Error('prover process: is started by the prover host, not by hand');
 
 // Answers go before proofs on a full machine.
-setPriority(5);
+setPriority(constants.priority.PRIORITY_LOW);
 
 const pool = new Piscina({
   filename: threadModule,

@@ -5,7 +5,8 @@ import { Problem } from '../errors.js';
 import { inferenceJson, submitInference } from '../inferences.js';
 import { operation, type Operation } from '../operation.js';
 import { inference, inferenceId, inferenceRequest, inferenceState, modelRef, page } from '../schemas.js';
-import { failInference, listInferences, readInference } from '../store/inferences.js';
+import { listInferences, readInference } from '../store/inferences.js';
+import { failInference } from '../store/proofs.js';
 
 const params = z.strictObject({ inferenceId });
 

@@ -30,11 +30,7 @@ interface Waiting {
   readonly fail: (error: unknown) => void;
 }
 
-const sql = `
-  select a.outcome, a.resource_id as "resourceId"
-  from unnest($1::jsonb[], $2::bytea[], $3::bytea[], $4::bigint[]) with ordinality as r (row, tensors, salt, day_limit, n)
-  cross join lateral accept_inference(r.row, r.tensors, r.salt, r.day_limit, $5) as a
-  order by r.n`;
+const sql = `select outcome, resource_id as "resourceId" from accept_inferences($1, $2, $3, $4, $5)`;
 
 /**
  * Group commit: requests that arrive while a transaction is being flushed share the next one, so answers per second

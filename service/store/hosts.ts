@@ -34,18 +34,15 @@ export async function reapHosts(
   const { rows } = await pool.query<{ id: string }>(
     `with dead as (
        delete from hosts where beat_at < now() - $1 * interval '1 millisecond' or id = $2 returning id, worker_ids
+     ), held as (
+       select array(select unnest(worker_ids) from dead) as ids
      ), unlocked as (
-       select graphile_worker.force_unlock_workers(array(select unnest(worker_ids) from dead))
+       select graphile_worker.force_unlock_workers(ids), errands.force_unlock_workers(ids) from held
      )
      select id from dead, unlocked`,
     [leaseMs, hostId],
   );
   return rows.map((row) => row.id);
-}
-
-/** For a worker that broke in a process that lives on. */
-export async function unlockWorkers(pool: Pool, workerIds: readonly string[]): Promise<void> {
-  await pool.query('select graphile_worker.force_unlock_workers($1)', [workerIds]);
 }
 
 export interface HostRow {
@@ -81,39 +78,6 @@ export async function readyProvers(pool: Pool, leaseMs: number): Promise<ProverS
       warm: list(detail['warm']),
       refused: list(detail['refused']),
     }));
-}
-
-/**
- * The safety net under the queue: open inferences without a job get one, and private inputs past their time go. Both
- * are no-ops in the ordinary course.
- */
-export async function repairQueue(pool: Pool, leaseMs: number): Promise<{ requeued: number }> {
-  // A lock whose worker no live host claims is of a process that died before it could say so.
-  await pool.query(
-    `select graphile_worker.force_unlock_workers(array(
-       select distinct locked_by from graphile_worker._private_jobs
-       where locked_at < now() - $1 * interval '1 millisecond' and locked_by not in (select unnest(worker_ids) from hosts)))`,
-    [leaseMs],
-  );
-  const { rows } = await pool.query<{ requeued: number }>(
-    `with lost as (
-       select i.id, i.ticket from inferences i
-       where i.state in ('answered', 'proving') and not exists (select 1 from receipts r where r.id = i.id)
-         and not exists (select 1 from graphile_worker.jobs j where j.key = 'prove:' || i.id)
-       limit 1000
-     ), added as (
-       select graphile_worker.add_job('prove', json_build_object('id', id), run_at := timestamptz '2000-01-01 00:00Z' + ticket * interval '1 microsecond',
-         max_attempts := 30000, job_key := 'prove:' || id) from lost
-     )
-     select count(*)::int as requeued from added`,
-  );
-  // A job that failed for a passing reason waits at most this long, however often it was tried.
-  await pool.query(
-    `select graphile_worker.reschedule_jobs(array(
-       select id from graphile_worker.jobs where task_identifier in ('prove', 'seal', 'settle') and locked_at is null and run_at > now() + interval '15 seconds' limit 1000
-     ), run_at := now())`,
-  );
-  return rows[0]!;
 }
 
 export async function expiredInputs(pool: Pool): Promise<string[]> {

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { addErrand } from './jobs.js';
 import { transaction } from './pool.js';
 
 export type InstallState = 'queued' | 'compiling' | 'setting-up' | 'registering' | 'ready' | 'failed';
@@ -41,10 +42,7 @@ export async function addInstall(
         JSON.stringify(install.options),
       ],
     );
-    await client.query(
-      `select graphile_worker.add_job('install', json_build_object('id', $1::text), queue_name := 'install', max_attempts := 3, job_key := 'install:' || $1)`,
-      [install.id],
-    );
+    await addErrand(client, 'install', install.id, { id: install.id }, { queue: 'install', maxAttempts: 3 });
     return rows[0]!;
   });
 }
@@ -83,8 +81,5 @@ export async function markInstall(
 }
 
 export async function queueRegistration(pool: Pool, installId: string, modelId: string): Promise<void> {
-  await pool.query(
-    `select graphile_worker.add_job('register', json_build_object('installId', $1::text, 'modelId', $2::text), queue_name := 'settle', max_attempts := 100, job_key := 'register:' || $2)`,
-    [installId, modelId],
-  );
+  await addErrand(pool, 'register', modelId, { installId, modelId }, { queue: 'settle', maxAttempts: 100 });
 }

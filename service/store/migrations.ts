@@ -4,6 +4,7 @@
  */
 import { Logger, runMigrations } from 'graphile-worker';
 import type { Pool } from 'pg';
+import { queues } from './jobs.js';
 
 const steps: readonly string[] = [
   `
@@ -264,6 +265,88 @@ const steps: readonly string[] = [
     primary key (operator, request_id)
   );
   `,
+  `
+  -- Proofs wait by the thousand; everything else that is queued moves to a queue of its own (store/jobs.ts).
+  select errands.add_job(j.task_identifier, p.payload, queue_name := j.queue_name, run_at := j.run_at,
+      max_attempts := j.max_attempts, job_key := j.key)
+    from graphile_worker.jobs j join graphile_worker._private_jobs p on p.id = j.id where j.task_identifier <> 'prove';
+  delete from graphile_worker._private_jobs where task_id not in
+    (select id from graphile_worker._private_tasks where identifier = 'prove');
+
+  -- A job's place in line is its run_at: its ticket in microseconds after 2000-01-01 (fair share, see below).
+  create function proof_job(id text, ticket bigint) returns graphile_worker.job_spec language sql immutable as $$
+    select row('prove', json_build_object('id', id), null, timestamptz '2000-01-01 00:00Z' + ticket * interval '1 microsecond',
+      30000, 'prove:' || id, null, null)::graphile_worker.job_spec
+  $$;
+
+  -- Accepts one inference: row, private input, idempotency key and quota, or nothing. The job is the caller's to add.
+  --
+  -- Fair share is start-time fair queueing: a job's ticket is one past the later of the tenant's latest ticket and the
+  -- clock, and workers take the lowest ticket.
+  drop function accept_inference(jsonb, bytea, bytea, bigint, integer);
+  create function accept_inference(r jsonb, tensors bytea, salt bytea, day_limit bigint, queue_limit integer,
+    out outcome text, out resource_id text, out ticket bigint) language plpgsql as $$
+  declare
+    v_tenant text := r->>'tenantId';
+    v_key text := r->>'idempotencyKey';
+    v_units bigint := (r->>'units')::bigint;
+    v_known idempotency_keys;
+    v_used bigint;
+  begin
+    if v_key is not null then
+      delete from idempotency_keys where tenant_id = v_tenant and key = v_key and created_at < now() - interval '24 hours';
+      insert into idempotency_keys (tenant_id, key, body_digest, resource_id)
+        values (v_tenant, v_key, decode(r->>'bodyDigest', 'hex'), coalesce(r->>'batchId', r->>'id'))
+        on conflict do nothing;
+      if not found then
+        select * into v_known from idempotency_keys where tenant_id = v_tenant and key = v_key;
+        outcome := case when v_known.body_digest = decode(r->>'bodyDigest', 'hex') then 'duplicate' else 'mismatch' end;
+        resource_id := v_known.resource_id;
+        return;
+      end if;
+    end if;
+    if day_limit is not null then
+      insert into unit_usage as u values (v_tenant, current_date, v_units)
+        on conflict (tenant_id, day) do update set units = u.units + v_units returning units into v_used;
+      if v_used > day_limit then outcome := 'quota'; end if;
+    end if;
+    if outcome is null then
+      update tenants set last_ticket = greatest(last_ticket, (select now_ticket from fair_clock)) + 1, open_count = open_count + 1
+        where id = v_tenant and open_count < queue_limit returning last_ticket into ticket;
+      if ticket is null then outcome := 'full'; end if;
+    end if;
+    if outcome is not null then
+      if day_limit is not null then
+        update unit_usage set units = units - v_units where tenant_id = v_tenant and day = current_date;
+      end if;
+      if v_key is not null then delete from idempotency_keys where tenant_id = v_tenant and key = v_key; end if;
+      return;
+    end if;
+    insert into inferences (id, tenant_id, model_id, batch_id, state, ticket, units, settlement, request, outputs, timings)
+      values (r->>'id', v_tenant, r->>'modelId', r->>'batchId', 'answered', ticket, v_units, r->>'settlement',
+        r->'request', r->'outputs', r->'timings');
+    insert into private_inputs values (r->>'id', tensors, salt, now() + (r->>'retentionMs')::bigint * interval '1 millisecond');
+    outcome := 'accepted';
+    resource_id := r->>'id';
+  end $$;
+
+  -- Many at once, one outcome each, and the jobs of all that were accepted: one transaction, one disk flush and one
+  -- notice to the workers (store/accept.ts).
+  create function accept_inferences(r jsonb[], tensors bytea[], salts bytea[], day_limits bigint[], queue_limit integer)
+  returns table (outcome text, resource_id text) language plpgsql as $$
+  declare
+    v_ticket bigint;
+    v_jobs graphile_worker.job_spec[] := '{}';
+  begin
+    for i in 1 .. array_length(r, 1) loop
+      select a.outcome, a.resource_id, a.ticket into outcome, resource_id, v_ticket
+        from accept_inference(r[i], tensors[i], salts[i], day_limits[i], queue_limit) as a;
+      if outcome = 'accepted' then v_jobs := v_jobs || proof_job(resource_id, v_ticket); end if;
+      return next;
+    end loop;
+    if cardinality(v_jobs) > 0 then perform graphile_worker.add_jobs(v_jobs); end if;
+  end $$;
+  `,
 ];
 
 export const schemaVersion = steps.length;
@@ -291,7 +374,7 @@ export async function migrate(pool: Pool): Promise<void> {
       throw new SchemaTooNew(
         `database schema: version must be at most ${steps.length}, got ${done}; a newer release wrote it`,
       );
-    await runMigrations({ pgPool: pool, logger: quietLogger });
+    for (const schema of Object.values(queues)) await runMigrations({ pgPool: pool, schema, logger: quietLogger });
     for (let number = done + 1; number <= steps.length; number++) {
       await client.query('begin');
       await client.query(steps[number - 1]!);

@@ -57,12 +57,11 @@ test.serial('private inputs are erased from PostgreSQL after the proof', async (
   const canary = Buffer.from(new Float32Array([0.123456789]).buffer).toString('hex');
   const holds = async (): Promise<boolean> => {
     const { rows } = await service.pool.query(
-      `select table_name from information_schema.tables where table_schema in ('public', 'graphile_worker')`,
+      `select format('%I.%I', table_schema, table_name) as name from information_schema.tables where table_schema in ('public', 'graphile_worker', 'errands')`,
     );
-    for (const { table_name: name } of rows as { table_name: string }[]) {
-      const schema = name.startsWith('_private') ? 'graphile_worker.' : 'public.';
+    for (const { name } of rows as { name: string }[]) {
       const found = await service.pool
-        .query(`select 1 from ${schema}"${name}" t where t::text like $1 limit 1`, [`%${canary}%`])
+        .query(`select 1 from ${name} t where t::text like $1 limit 1`, [`%${canary}%`])
         .catch(() => ({ rowCount: 0 }));
       if (found.rowCount) return true;
     }

@@ -7,10 +7,11 @@ import test from 'ava';
 import type { PoolClient } from 'pg';
 import { migrate, schemaVersion, SchemaTooNew } from '../../service/store/migrations.js';
 import { openPool } from '../../service/store/pool.js';
-import { claimInference, completeProof } from '../../service/store/inferences.js';
-import { reapHosts, repairQueue } from '../../service/store/hosts.js';
 import { Queue } from '../../service/queue.js';
 import { createLog } from '../../service/log.js';
+import { claimInference, completeProof } from '../../service/store/proofs.js';
+import { repairQueues } from '../../service/store/jobs.js';
+import { reapHosts } from '../../service/store/hosts.js';
 import { ensureFolder, ArtifactDamaged } from '../../service/model-folder.js';
 import { readModel } from '../../service/store/models.js';
 import { startPostgres } from '../../service/postgres.js';
@@ -284,7 +285,7 @@ test.serial('Q01 an open inference without a job gets one again', async (t) => {
   service.prover = null;
   const id = await submit(40);
   await service.pool.query(`delete from graphile_worker._private_jobs where key = $1`, [`prove:${id}`]);
-  t.is((await repairQueue(service.pool, 60_000)).requeued, 1);
+  t.is((await repairQueues(service.pool, 60_000)).requeued, 1);
   await reapHosts(service.pool, 1000);
   service.prover = await service.startProver();
   t.is((await untilOver(service.url, id)).state, 'proven');
@@ -372,7 +373,7 @@ test.serial(
     const before = heard();
     const done = new Set<number>();
     const tasks = { 'count-me': async (payload: unknown) => void done.add(payload as number) };
-    const queue = new Queue({ pool, log, hostId: 'listeners', slots: 16, tasks });
+    const queue = new Queue({ pool, log, queue: 'proofs', slots: 16, tasks });
     queue.start();
     try {
       for (let n = 0; n < 40; n++)

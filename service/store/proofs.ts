@@ -1,0 +1,149 @@
+/** What happens to an inference while it is proven: claimed, completed, sealed or failed, each in one transaction. */
+import type { Pool } from 'pg';
+import type { FailureCode } from '../errors.js';
+import { inferenceColumns, type InferenceRow } from './inferences.js';
+import { addErrand, type Queryable } from './jobs.js';
+import { notify, queueWebhooks } from './notices.js';
+import { transaction } from './pool.js';
+import { queueBatch, type BatchPolicy } from './settlements.js';
+
+export interface Claim {
+  readonly row: InferenceRow;
+  readonly fence: number;
+  readonly isSuspect: boolean;
+  readonly tensors: Buffer | null;
+  readonly salt: Buffer | null;
+}
+
+/** Takes the job for this host. Null when it needs no proof any more: proven, failed or cancelled meanwhile. */
+export async function claimInference(pool: Pool, id: string, hostId: string): Promise<Claim | null> {
+  const { rows } = await pool.query<InferenceRow & Omit<Claim, 'row'>>({
+    name: 'claim',
+    text: `with claimed as (
+         update inferences set state = 'proving', fence = fence + 1, host_id = $2, proving_at = coalesce(proving_at, now())
+         where id = $1 and state in ('answered', 'proving') and not exists (select 1 from receipts r where r.id = $1)
+         returning *
+       ), clock as (
+         update fair_clock set now_ticket = ticket from claimed where now_ticket < ticket
+       ), notice as (
+         select pg_notify('inference_events', json_build_object('id', id, 'event', 'proving')::text) from claimed
+       )
+       select ${inferenceColumns}, fence, is_suspect as "isSuspect", tensors, salt
+       from claimed left join notice on true
+         left join private_inputs on inference_id = id and expires_at > now()`,
+    values: [id, hostId],
+  });
+  if (!rows[0]) return null;
+  const { fence, isSuspect, tensors, salt, ...row } = rows[0];
+  return { row, fence, isSuspect, tensors, salt };
+}
+
+export interface ProofResult {
+  readonly receipt: Uint8Array;
+  readonly receiptDigest: Uint8Array;
+  readonly timings: Readonly<Record<string, number>>;
+  /** Whether the operator still has to sign: the inference is `proven` when its receipt is sealed. */
+  readonly seal: boolean;
+}
+
+/** Stores the receipt and erases the private input, if this claim is still the latest. False: a stale result, dropped. */
+export async function completeProof(
+  pool: Pool,
+  id: string,
+  fence: number,
+  result: ProofResult,
+): Promise<boolean> {
+  return transaction(pool, async (client) => {
+    const { rows } = await client.query<{ tenantId: string }>(
+      `update inferences set timings = timings || $3::jsonb where id = $1 and fence = $2 and state = 'proving'
+       returning tenant_id as "tenantId"`,
+      [id, fence, JSON.stringify(result.timings)],
+    );
+    const tenantId = rows[0]?.tenantId;
+    if (tenantId === undefined) return false;
+    await client.query('delete from private_inputs where inference_id = $1', [id]);
+    await client.query('insert into receipts (id, tenant_id, digest, body) values ($1, $2, $3, $4)', [
+      id,
+      tenantId,
+      Buffer.from(result.receiptDigest),
+      Buffer.from(result.receipt),
+    ]);
+    if (result.seal) await addErrand(client, 'seal', id, { id });
+    else await finish(client, id);
+    return true;
+  });
+}
+
+/** Puts the signed receipt in place. False when it was sealed before, or failed meanwhile. */
+export async function sealReceipt(
+  pool: Pool,
+  id: string,
+  digest: Uint8Array,
+  body: Uint8Array,
+  batch: BatchPolicy,
+): Promise<boolean> {
+  return transaction(pool, async (client) => {
+    const { rows } = await client.query(
+      `select 1 from inferences where id = $1 and state = 'proving' for update`,
+      [id],
+    );
+    if (rows.length === 0) return false;
+    await client.query('update receipts set digest = $2, body = $3 where id = $1', [
+      id,
+      Buffer.from(digest),
+      Buffer.from(body),
+    ]);
+    const settlement = await finish(client, id);
+    if (settlement === 'onchain') await addErrand(client, 'settle', id, { id });
+    if (settlement === 'batched') await queueBatch(client, batch);
+    return true;
+  });
+}
+
+/** proving → proven, with everything that follows from it. Returns the settlement choice. */
+async function finish(client: Queryable, id: string): Promise<string> {
+  const { rows } = (await client.query(
+    `update inferences set state = 'proven', proven_at = now() where id = $1 returning tenant_id, settlement`,
+    [id],
+  )) as { rows: { tenant_id: string; settlement: string }[] };
+  await client.query('update tenants set open_count = open_count - 1 where id = $1', [rows[0]!.tenant_id]);
+  await queueWebhooks(client, id, 'inference.proven');
+  await notify(client, id, 'proven');
+  return rows[0]!.settlement;
+}
+
+/** Ends an inference as failed. `fence` null: whatever its claim (cancelling, expiry). False when it was over already. */
+export async function failInference(
+  pool: Pool,
+  id: string,
+  fence: number | null,
+  code: FailureCode,
+  detail: string,
+): Promise<boolean> {
+  return transaction(pool, async (client) => {
+    const { rows } = await client.query<{ tenantId: string; wasOpen: boolean }>(
+      `with old as (select state from inferences where id = $1 for update)
+       update inferences set state = 'failed', failed_at = now(), fence = inferences.fence + 1, error = $3 from old
+       where id = $1 and inferences.state not in ('settled', 'failed') and ($2::bigint is null or fence = $2)
+       returning tenant_id as "tenantId", old.state in ('answered', 'proving') as "wasOpen"`,
+      [id, fence, JSON.stringify({ code, detail })],
+    );
+    const row = rows[0];
+    if (!row) return false;
+    await client.query('delete from private_inputs where inference_id = $1', [id]);
+    if (row.wasOpen)
+      await client.query('update tenants set open_count = open_count - 1 where id = $1', [row.tenantId]);
+    await queueWebhooks(client, id, 'inference.failed');
+    await notify(client, id, 'failed');
+    return true;
+  });
+}
+
+/** After a prover process died with these jobs in it. Returns how often each has now died alone in its process. */
+export async function recordCrash(pool: Pool, ids: readonly string[], isAlone: boolean): Promise<number> {
+  const { rows } = await pool.query<{ crashCount: number }>(
+    `update inferences set is_suspect = true, crash_count = crash_count + $2 where id = any($1) returning crash_count as "crashCount"`,
+    [ids, isAlone ? 1 : 0],
+  );
+  return Math.max(0, ...rows.map((row) => row.crashCount));
+}
