@@ -24,6 +24,7 @@ import { Queue } from './queue.js';
 import { allRoutes } from './routes/index.js';
 import { deliver } from './webhooks.js';
 import { Statements } from './statements.js';
+import { Tally } from './tally.js';
 import { AcceptQueue } from './store/accept.js';
 import { readyProvers } from './store/hosts.js';
 import { allModels } from './store/models.js';
@@ -44,7 +45,8 @@ export interface ApiOptions {
 }
 
 export async function startApi({ config, pool, databaseUrl, log, extend }: ApiOptions): Promise<Api> {
-  const metrics = new Metrics();
+  const metrics = new Metrics(pool, config.leaseMs);
+  const tally = new Tally();
   const verdict = await selfTest();
   if (verdict === 'fail')
     log.warn('ONNX Runtime multiplies u8 by s8 inexactly on this processor; receipts say so');
@@ -56,9 +58,9 @@ export async function startApi({ config, pool, databaseUrl, log, extend }: ApiOp
   const closing = new AbortController();
   const queue = new AcceptQueue(pool, config.maxQueue);
   let opened: Awaited<ReturnType<LoadedModels['openAll']>> | null = null;
-  const lease: Lease = new Lease(pool, 'api', config.leaseMs, log, () => ({
+  const lease: Lease = new Lease(pool, 'api', config.leaseMs, log, tally, () => ({
     state: opened ? 'ready' : 'starting',
-    detail: { url: config.host },
+    detail: { residentBytes: process.memoryUsage.rss() },
     workerIds: jobs.workerIds,
   }));
 
@@ -115,7 +117,10 @@ export async function startApi({ config, pool, databaseUrl, log, extend }: ApiOp
       retentionMs: config.retentionMs,
       statements: new Statements(pool),
       oracle: { runtime: runtimeVersion, selfTest: verdict },
-      observeAnswer: (seconds) => metrics.answers.observe(seconds),
+      observeAnswer: (seconds) => {
+        metrics.observeAnswer(seconds);
+        tally.stage('answer', seconds);
+      },
     },
   };
   const operations = allRoutes(parts);
@@ -124,8 +129,7 @@ export async function startApi({ config, pool, databaseUrl, log, extend }: ApiOp
     log,
     operations,
     authenticate: new KeyRing(pool, config.requireKeys).authenticate,
-    observe: (operation, status, seconds) =>
-      metrics.requests.observe({ operation, status: `${Math.floor(status / 100)}xx` }, seconds),
+    observe: (operation, status, seconds) => metrics.observeRequest(operation, status, seconds),
     extend: (application) => {
       extend?.(application, parts);
       serveDashboard(application);

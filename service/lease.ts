@@ -3,15 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Pool } from 'pg';
 import type { Logger } from './log.js';
-import {
-  expiredInputs,
-  reapHosts,
-  registerHost,
-  renewLease,
-  type HostKind,
-} from './store/hosts.js';
+import { expiredInputs, reapHosts, registerHost, renewLease, type HostKind } from './store/hosts.js';
 import { repairQueues } from './store/jobs.js';
 import { failInference } from './store/proofs.js';
+import type { Tally } from './tally.js';
 
 export interface LeaseStatus {
   readonly state: 'starting' | 'ready' | 'draining';
@@ -30,6 +25,7 @@ export class Lease {
     private readonly kind: HostKind,
     private readonly leaseMs: number,
     private readonly log: Logger,
+    private readonly tally: Tally,
     private readonly status: () => LeaseStatus,
   ) {
     // The supervisor names the id of the process it starts, to reap it at once when that process dies.
@@ -51,6 +47,7 @@ export class Lease {
         this.log.warn({ host: this.id }, 'lease was lost: jobs of this host may be running elsewhere');
         await registerHost(this.pool, this.id, this.kind, hostname());
       }
+      await this.tally.flush(this.pool);
       const dead = await reapHosts(this.pool, this.leaseMs);
       if (dead.length > 0) this.log.warn({ dead }, 'took over the jobs of hosts that are gone');
       if (this.beats++ % 4 === 0) await this.repair();
@@ -76,6 +73,7 @@ export class Lease {
 
   async stop(): Promise<void> {
     clearInterval(this.timer);
+    await this.tally.flush(this.pool).catch(() => undefined);
     await reapHosts(this.pool, 2 ** 31, this.id).catch(() => undefined);
   }
 }

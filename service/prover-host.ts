@@ -6,15 +6,15 @@ import type { Pool } from 'pg';
 import type { Config } from './config.js';
 import { Lease } from './lease.js';
 import type { Logger } from './log.js';
-import { ensureFolder } from './model-folder.js';
 import { ProverChild, type TaskEnd } from './proving/child.js';
 import { Gate } from './proving/gate.js';
 import type { ProvenTensor, Proven, ProveJob } from './proving/protocol.js';
+import { StageNotices } from './proving/stage-notices.js';
+import { WarmModels, type ModelOnDisk } from './proving/warm-models.js';
 import { Queue } from './queue.js';
 import { zeroAddress, type StoredRequest } from './statement.js';
-import { notify } from './store/notices.js';
 import { claimInference, completeProof, failInference, recordCrash, type Claim } from './store/proofs.js';
-import { allModels, readModel, type ModelRow } from './store/models.js';
+import { engines, series, stages, Tally, type ProofOutcome } from './tally.js';
 
 export interface ProverHost {
   readonly id: string;
@@ -30,7 +30,6 @@ export interface ProverHostOptions {
   readonly threadModule?: string;
   /** How long a shutdown waits for proofs at work before their jobs go back to the queue. */
   readonly drainMs?: number;
-  readonly onProof?: (outcome: string, timings: Readonly<Record<string, number>>) => void;
 }
 
 const crashLimit = 3;
@@ -54,20 +53,16 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
     log,
   );
   const gate = new Gate();
-  const folders = new Map<string, Promise<string>>();
-  /** The operator's models that every thread has loaded, and those that it will not load. */
-  const warm = new Set<string>();
-  const refused = new Set<string>();
+  const models = new WarmModels(pool, config, child, log);
+  const tally = new Tally();
   let state: 'starting' | 'ready' | 'draining' = 'starting';
-  let detail: Record<string, unknown> = { engine: 'none', threads: config.proverCount };
-  const lease: Lease = new Lease(pool, 'prover', config.leaseMs, log, () => ({
+  const lease: Lease = new Lease(pool, 'prover', config.leaseMs, log, tally, () => ({
     state,
     detail: {
-      ...detail,
+      ...models.detail,
+      threads: config.proverCount,
       inFlight: child.inFlight,
-      warm: [...warm],
-      refused: [...refused],
-      residentBytes: child.residentBytes,
+      residentBytes: child.residentBytes + process.memoryUsage.rss(),
       peakBytes: child.peakBytes,
     },
     workerIds: queue.workerIds,
@@ -79,19 +74,6 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
     slots: config.proverCount + 1,
     tasks: { prove: (payload) => prove((payload as { id: string }).id) },
   });
-
-  const folderFor = (model: ModelRow): Promise<string> => {
-    let folder = folders.get(model.id);
-    if (!folder) {
-      const origin = config.artifactOrigin
-        ? { url: config.artifactOrigin, key: config.artifactKey }
-        : undefined;
-      folder = ensureFolder(config.modelsFolder, model.id, model.files, origin);
-      folders.set(model.id, folder);
-      folder.catch(() => folders.delete(model.id));
-    }
-    return folder;
-  };
 
   const prove = async (id: string): Promise<void> => {
     const claim = await claimInference(pool, id, lease.id);
@@ -106,18 +88,15 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
       );
       return;
     }
-    const model = await readModel(pool, claim.row.modelId);
-    if (!model) throw new Error(`inference ${id}: model must exist, got none`);
-    const job = jobOf(claim, model, await folderFor(model), config);
+    const job = jobOf(claim, await models.find(claim.row.modelId), config);
+    const notices = new StageNotices(pool, id);
     let isSuspect = claim.isSuspect;
     for (;;) {
       if (child.closed) throw new ShuttingDown('the host is shutting down');
       const end = await gate.run(isSuspect, () =>
-        child.run(
-          { type: 'prove', job },
-          (stage, wallMs) => void notify(pool, id, 'stage', { stage, wallMs }).catch(() => undefined),
-        ),
+        child.run({ type: 'prove', job }, (stage, wallMs) => notices.add(stage, wallMs)),
       );
+      notices.end();
       if (end.kind !== 'died') {
         await record(claim, end);
         return;
@@ -136,7 +115,7 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
             `the prover process died ${crashes} times on this job alone: ${end.detail}`,
           ),
         );
-        options.onProof?.('crashed', {});
+        count('crashed');
         return;
       }
     }
@@ -162,49 +141,31 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
       const kept = await persist(() => completeProof(pool, id, claim.fence, resultOf(claim, end)));
       if (!kept)
         log.warn({ inference: id, fence: claim.fence }, 'stale result dropped: another claim came after');
+      count(kept ? 'proven' : 'stale', end.engine, kept ? end.timings : {});
+      log.info({ inference: id, outcome: kept ? 'proven' : 'stale', timings: end.timings }, 'proof ended');
+      return;
     }
-    options.onProof?.(end.kind, end.kind === 'proven' ? end.timings : {});
-    log.info(
-      { inference: id, outcome: end.kind, ...(end.kind === 'proven' ? { timings: end.timings } : {}) },
-      'proof ended',
-    );
+    count(end.kind);
+    log.info({ inference: id, outcome: end.kind }, 'proof ended');
   };
 
-  /** Tenants' own models are loaded by their first proof. */
-  const warmUp = async (): Promise<void> => {
-    const offered = (await allModels(pool)).filter(({ tenantId }) => tenantId === null);
-    for (const model of offered) {
-      if (warm.has(model.id) || refused.has(model.id)) continue;
-      const reason = await load(model).catch((error: unknown) => (error as Error).message);
-      (reason === null ? warm : refused).add(model.id);
-      if (reason !== null) log.error({ model: model.id, reason }, 'model not usable on this host');
-    }
-  };
-
-  /** null, or why not. */
-  const load = async (model: ModelRow): Promise<string | null> => {
-    const job = {
-      modelId: model.id,
-      folder: await folderFor(model),
-      files: model.files,
-      engine: config.engine,
-    };
-    const loads = Array.from({ length: config.proverCount }, () => child.run({ type: 'load', job }));
-    for (const end of await Promise.all(loads)) {
-      if (end.kind === 'refused' || end.kind === 'died') return end.detail;
-      if (end.kind === 'loaded') detail = { ...detail, engine: end.engine, reason: end.reason };
-    }
-    return null;
+  const count = (
+    outcome: ProofOutcome,
+    engine = models.engineName,
+    timings: Readonly<Record<string, number>> = {},
+  ): void => {
+    tally.add(series.proofs(outcome, engines.find((name) => name === engine) ?? 'none'));
+    for (const stage of stages) if (timings[stage] !== undefined) tally.stage(stage, timings[stage] / 1000);
   };
 
   await lease.start();
-  await warmUp();
+  await models.warmUp();
   state = 'ready';
   // Models come and go while the host runs; a failed look is repeated.
-  const watching = setInterval(() => void warmUp().catch(() => undefined), 3_000);
+  const watching = setInterval(() => void models.warmUp().catch(() => undefined), 3_000);
   queue.start();
   await lease.beat();
-  log.info({ host: lease.id, ...detail }, 'prover host ready');
+  log.info({ host: lease.id, ...models.detail }, 'prover host ready');
 
   return {
     id: lease.id,
@@ -234,7 +195,7 @@ async function persist<T>(write: () => Promise<T>): Promise<T> {
   }
 }
 
-function jobOf(claim: Claim, model: ModelRow, folder: string, config: Config): ProveJob {
+function jobOf(claim: Claim, { row: model, folder }: ModelOnDisk, config: Config): ProveJob {
   const { statement, terms, oracle } = claim.row.request as unknown as StoredRequest;
   const { tensors } = claim.row.outputs as { tensors: (ProvenTensor & { proven: boolean })[] };
   return {

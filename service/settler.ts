@@ -39,6 +39,7 @@ import { markSettlement, waitingForBatch } from './store/settlements.js';
 import { markInstall } from './store/installs.js';
 import { readFact, readModel } from './store/models.js';
 import { readAnyReceipt, replaceReceipt } from './store/receipts.js';
+import { series, Tally } from './tally.js';
 import { parseReceipt } from './verifier/receipt.js';
 import type { Receipt } from './verifier/schema.js';
 
@@ -85,9 +86,10 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
     }),
     onError: (error) => log.warn({ reason: error.message }, 'signer round not finished'),
   });
-  const lease: Lease = new Lease(pool, 'settler', config.leaseMs, log, () => ({
+  const tally = new Tally();
+  const lease: Lease = new Lease(pool, 'settler', config.leaseMs, log, tally, () => ({
     state: 'ready',
-    detail: { chainId: facts.chainId, operator: wallet.address },
+    detail: { residentBytes: process.memoryUsage.rss(), chainId: facts.chainId, operator: wallet.address },
     workerIds: [...seals.workerIds, ...settlements.workerIds],
   }));
   // A settlement holds its slot until it is final; seals must not wait for that.
@@ -228,7 +230,11 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
       blockHash,
       gasUsed,
     };
-    await markSettlement(pool, row.id, 'settled', place, { settle: Math.round(performance.now() - started) });
+    const settleMs = Math.round(performance.now() - started);
+    if (!(await markSettlement(pool, row.id, 'settled', place, { settle: settleMs }))) return;
+    tally.add(series.settlements);
+    tally.add(series.gas, gasUsed ?? 0);
+    tally.stage('settle', settleMs / 1000);
     log.info({ inference: row.id, transactionHash, blockNumber, gasUsed }, 'settled');
   };
 

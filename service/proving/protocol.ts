@@ -41,6 +41,7 @@ export interface Proven {
   readonly kind: 'proven';
   /** Canonical JSON. */
   readonly receipt: string;
+  readonly engine: string;
   readonly timings: Readonly<Record<string, number>>;
 }
 

@@ -118,7 +118,7 @@ export async function prove(
   });
   const text = encodeReceipt(receipt);
   timed('receipt', sealing);
-  return { kind: 'proven', receipt: text, timings };
+  return { kind: 'proven', receipt: text, engine: prover.engine.name, timings };
 }
 
 /** ONNX Runtime answered one thing; the integer reference must say the same, element for element. */

@@ -1,11 +1,10 @@
 import { z } from 'zod';
 import type { ApiParts } from '../api-parts.js';
 import { operation, type Operation } from '../operation.js';
-import { queueStatus } from '../store/status.js';
 
 const check = z.object({ ok: z.boolean(), detail: z.string() });
 
-export function healthRoutes({ pool, readiness, metrics, config }: ApiParts): Operation[] {
+export function healthRoutes({ readiness, metrics }: ApiParts): Operation[] {
   return [
     operation({
       id: 'alive',
@@ -49,15 +48,10 @@ export function healthRoutes({ pool, readiness, metrics, config }: ApiParts): Op
       scope: null,
       replies: { 200: { description: 'Text format', type: 'text/plain' } },
       handle: async () => {
-        const status = await queueStatus(pool, config.leaseMs);
-        for (const [state, depth] of Object.entries(status.depths)) metrics.queueDepth.set({ state }, depth);
-        metrics.queueAge.set(status.oldestSeconds);
-        metrics.hosts.reset();
-        for (const { kind, engine } of status.hosts) metrics.hosts.inc({ kind, engine });
         return {
           status: 200,
-          bytes: Buffer.from(await metrics.registry.metrics()),
-          type: metrics.registry.contentType,
+          bytes: Buffer.from(await metrics.text()),
+          type: metrics.contentType,
         };
       },
     }),

@@ -39,7 +39,10 @@ export async function readInference(pool: Pool, tenantId: string, id: string): P
 
 /** For hosts, which serve every tenant. */
 export async function readAnyInference(pool: Pool, id: string): Promise<InferenceRow | null> {
-  const { rows } = await pool.query<InferenceRow>(`select ${inferenceColumns} from inferences where id = $1`, [id]);
+  const { rows } = await pool.query<InferenceRow>(
+    `select ${inferenceColumns} from inferences where id = $1`,
+    [id],
+  );
   return rows[0] ?? null;
 }
 

@@ -347,6 +347,10 @@ const steps: readonly string[] = [
     if cardinality(v_jobs) > 0 then perform graphile_worker.add_jobs(v_jobs); end if;
   end $$;
   `,
+  `
+  -- What the installation has counted (service/tally.ts), by series.
+  create table totals (series text primary key, value double precision not null);
+  `,
 ];
 
 export const schemaVersion = steps.length;
@@ -374,7 +378,8 @@ export async function migrate(pool: Pool): Promise<void> {
       throw new SchemaTooNew(
         `database schema: version must be at most ${steps.length}, got ${done}; a newer release wrote it`,
       );
-    for (const schema of Object.values(queues)) await runMigrations({ pgPool: pool, schema, logger: quietLogger });
+    for (const schema of Object.values(queues))
+      await runMigrations({ pgPool: pool, schema, logger: quietLogger });
     for (let number = done + 1; number <= steps.length; number++) {
       await client.query('begin');
       await client.query(steps[number - 1]!);

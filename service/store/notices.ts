@@ -6,6 +6,18 @@ export async function notify(client: Queryable, id: string, event: string, data:
   await client.query(`select pg_notify('inference_events', $1)`, [JSON.stringify({ id, event, ...data })]);
 }
 
+/** Many in one transaction. */
+export async function notifyAll(
+  client: Queryable,
+  id: string,
+  event: string,
+  data: readonly object[],
+): Promise<void> {
+  await client.query(`select pg_notify('inference_events', notice) from unnest($1::text[]) as notice`, [
+    data.map((each) => JSON.stringify({ id, event, ...each })),
+  ]);
+}
+
 export async function queueWebhooks(client: Queryable, id: string, event: string): Promise<void> {
   await client.query(
     `with made as (

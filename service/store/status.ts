@@ -3,7 +3,11 @@ import type { Pool } from 'pg';
 export interface QueueStatus {
   readonly depths: Readonly<Record<'answered' | 'proving' | 'proven' | 'submitted', number>>;
   readonly oldestSeconds: number;
-  readonly hosts: readonly { readonly kind: string; readonly engine: string }[];
+  readonly hosts: readonly {
+    readonly kind: string;
+    readonly engine: string;
+    readonly residentBytes: number;
+  }[];
 }
 
 export async function queueStatus(pool: Pool, leaseMs: number): Promise<QueueStatus> {
@@ -11,8 +15,8 @@ export async function queueStatus(pool: Pool, leaseMs: number): Promise<QueueSta
     `select state, count(*)::int as depth, coalesce(extract(epoch from now() - min(created_at)), 0)::float as oldest from inferences
      where state in ('answered', 'proving') or (state in ('proven', 'submitted') and settlement <> 'none') group by state`,
   );
-  const hosts = await pool.query<{ kind: string; engine: string }>(
-    `select kind, coalesce(detail->>'engine', 'none') as engine from hosts where beat_at > now() - $1 * interval '1 millisecond'`,
+  const hosts = await pool.query<QueueStatus['hosts'][number]>(
+    `select kind, coalesce(detail->>'engine', 'none') as engine, coalesce((detail->>'residentBytes')::float8, 0) as "residentBytes" from hosts where beat_at > now() - $1 * interval '1 millisecond'`,
     [leaseMs],
   );
   const depth = (state: string): number => rows.find((row) => row.state === state)?.depth ?? 0;

@@ -39,6 +39,7 @@ export default async function run({
   return {
     kind: 'proven',
     receipt: JSON.stringify({ fake: true, inference: job.inferenceId }),
+    engine: 'fake',
     timings: { witness: 1, prove: 2 },
   };
 }
