@@ -11,6 +11,8 @@ export interface Engine {
 export interface LoadKeyOptions {
   /** Upper bound for tables derived from the key; default chosen by the engine. */
   readonly memoryBudgetBytes?: number;
+  /** Points derived from the key (files/derived.ts). Default: the file beside the key, if there is one; null: none. */
+  readonly derivedPath?: string | null;
 }
 
 export interface LoadedKey {

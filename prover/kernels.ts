@@ -56,7 +56,7 @@ export interface Kernels {
   toUncompressed(group: Group, points: Uint8Array): Promise<Uint8Array>;
   /** x alone, infinity 0x40 and zeros, 0x80 where y (its last nonzero coordinate of c1, c0) is above (q − 1)/2. */
   toCompressed(group: Group, points: Uint8Array): Promise<Uint8Array>;
-  /** The key's discrete logarithms IC, A, B, C, H from the trapdoor α, β, γ, δ, τ (160 bytes). */
+  /** The key's discrete logarithms IC, A, B, C, H, D from the trapdoor α, β, γ, δ, τ (160 bytes). */
   keyScalars(r1cs: R1cs, trapdoor: Uint8Array): Promise<Uint8Array>;
   /** 1/s of one scalar. */
   invert(scalar: Uint8Array): Promise<Uint8Array>;
@@ -278,21 +278,24 @@ export const typescriptKernels: Kernels = {
   transform: async (scalars) => scalarBytes(transform(scalarsOf(scalars))),
 };
 
-/** IC and C are (β·u + α·v + w) over γ and δ; A is u, B is v; H_j is L^(2n)_(2j+1)(τ)/δ. */
+/** IC and C are (β·u + α·v + w) over γ and δ; A is u, B is v; H_j is L^(2n)_(2j+1)(τ)/δ; D_i is L_i(τ)(τⁿ − 1)/(2δ). */
 function keyScalars(r1cs: R1cs, [alpha, beta, gamma, delta, tau]: readonly bigint[]): Uint8Array {
   const Fr = bn254.fields.Fr;
   const { u, v, w } = evaluateQap(r1cs, tau);
   const [overGamma, overDelta] = [Fr.inv(gamma), Fr.inv(delta)];
   const combined = u.map((ui, i) => (beta * ui + alpha * v[i] + w[i]) % Fr.ORDER);
   const firstPrivate = r1cs.publicCount + 1;
+  const n = domainSizeFor(r1cs);
+  const halfVanishing = Fr.div(Fr.mul(Fr.sub(Fr.pow(tau, BigInt(n)), 1n), overDelta), 2n);
   const scalars = [
     ...combined.slice(0, firstPrivate).map((value) => Fr.mul(value, overGamma)),
     ...u,
     ...v,
     ...combined.slice(firstPrivate).map((value) => Fr.mul(value, overDelta)),
-    ...lagrangeAt(tau, 2 * domainSizeFor(r1cs))
+    ...lagrangeAt(tau, 2 * n)
       .filter((_, i) => i % 2 === 1)
       .map((value) => Fr.mul(value, overDelta)),
+    ...lagrangeAt(tau, n).map((value) => Fr.mul(value, halfVanishing)),
   ];
   return scalarBytes(scalars);
 }

@@ -28,6 +28,8 @@ export interface NativeKey {
   readonly tableBytes: number;
   /** Copies of the H table; more copies, fewer bucket sets. */
   readonly slices: number;
+  /** Of a proof: 6, or 4 with a derived file. */
+  readonly transforms: number;
   /** As verifyingKeyBytes of codec.ts. */
   readonly verifyingKey: Uint8Array;
 }
@@ -36,7 +38,13 @@ export interface NativeAddon {
   doctor(): NativeDoctor;
   loadKey(
     path: string,
-    options: { threads?: number; memoryBudgetBytes: number; backend?: string },
+    options: {
+      threads?: number;
+      memoryBudgetBytes: number;
+      backend?: string;
+      /** A file of files/derived.ts, and what it must be bound to. */
+      derived?: { path: string; zkeyDigest: Uint8Array };
+    },
   ): NativeJob<NativeKey>;
   closeKey(handle: NativeKeyHandle): void;
   /** 256 proof bytes. `blinding`, r and s as 64 little-endian bytes, is for tests: two proofs with the same pair

@@ -2,6 +2,7 @@
  * The fast engine: C++20 behind N-API (prover/native). A key is read and checked once per process; every worker
  * thread that loads the same file shares it. Twin of snarkjs-engine.ts: same files, same errors, same proofs.
  */
+import { existsSync } from 'node:fs';
 import { MalformedFile } from '../circuits/errors.js';
 import type { CompactWitness } from '../circuits/r1cs/r1cs.js';
 import { decodeProof, decodeVerifyingKey } from './codec.js';
@@ -13,6 +14,7 @@ import {
   type ProveStage,
   UnsatisfiedWitness,
 } from './engine.js';
+import { derivedMagic, derivedPathOf, fileDigest } from './files/derived.js';
 import { checkVerifyingKey } from './key-check.js';
 import type { Proof } from './keys.js';
 import {
@@ -41,6 +43,10 @@ const defaultTableBytes = 24 * 2 ** 20;
 export interface LoadedNativeKey extends LoadedKey {
   readonly tableBytes: number;
   readonly slices: number;
+  /** Of a proof: 6, or 4 with a derived file. */
+  readonly transforms: number;
+  /** Why a derived file that is there is not used; it costs speed, nothing else. */
+  readonly derivedRefusal: string | null;
 }
 
 /** Whether the addon was built and loads; with the reason if not. */
@@ -60,21 +66,39 @@ export function nativeAvailability(): { available: boolean; reason: string } {
   }
 }
 
-/** Rejects with MalformedFile, UnsafeVerifyingKey, or the system's error when the file cannot be read. */
+/**
+ * Rejects with MalformedFile, UnsafeVerifyingKey, or the system's error when the file cannot be read. A derived file
+ * that is not this key's is left aside.
+ */
 export async function loadNativeKey(
   zkeyPath: string,
-  { memoryBudgetBytes = defaultTableBytes, threads, backend }: NativeKeyOptions = {},
+  options: NativeKeyOptions = {},
 ): Promise<LoadedNativeKey> {
   const addon = requireAddon();
-  const budget = Math.max(0, Math.min(memoryBudgetBytes, Number.MAX_SAFE_INTEGER));
-  const key = await settle(
-    addon.loadKey(zkeyPath, {
-      memoryBudgetBytes: budget,
-      ...(threads === undefined ? {} : { threads }),
-      ...(backend === undefined ? {} : { backend }),
-    }),
-    zkeyPath,
-  );
+  const { memoryBudgetBytes = defaultTableBytes, threads, backend } = options;
+  const request = {
+    memoryBudgetBytes: Math.max(0, Math.min(memoryBudgetBytes, Number.MAX_SAFE_INTEGER)),
+    ...(threads === undefined ? {} : { threads }),
+    ...(backend === undefined ? {} : { backend }),
+  };
+  const { derivedPath = existing(derivedPathOf(zkeyPath)) } = options;
+  if (derivedPath === null) return opened(addon, await settle(addon.loadKey(zkeyPath, request), zkeyPath));
+  const derived = { path: derivedPath, zkeyDigest: await fileDigest(zkeyPath) };
+  try {
+    return opened(addon, await settle(addon.loadKey(zkeyPath, { ...request, derived }), zkeyPath));
+  } catch (error) {
+    if (!(error instanceof RefusedDerivedFile)) throw error;
+    const key = await settle(addon.loadKey(zkeyPath, request), zkeyPath);
+    return opened(addon, key, `${derivedPath}: ${error.message}`);
+  }
+}
+
+const existing = (path: string): string | null => (existsSync(path) ? path : null);
+
+/** Never leaves this file: the key is loaded without it. */
+class RefusedDerivedFile extends Error {}
+
+function opened(addon: NativeAddon, key: NativeKey, derivedRefusal: string | null = null): LoadedNativeKey {
   const verifyingKey = decodeVerifyingKey(key.verifyingKey);
   checkVerifyingKey(verifyingKey, key.publicCount);
   let isOpen = true;
@@ -85,6 +109,8 @@ export async function loadNativeKey(
     domainSize: key.domainSize,
     tableBytes: key.tableBytes,
     slices: key.slices,
+    transforms: key.transforms,
+    derivedRefusal,
     prove(witness, options) {
       if (!isOpen) return Promise.reject(new Error('proving key: already closed'));
       return prove(addon, key, witness, options);
@@ -142,6 +168,7 @@ async function settle<T>(job: NativeJob<T>, where: string, signal?: AbortSignal)
 
 function typed(error: NativeFailure, where: string, signal?: AbortSignal): unknown {
   const { what = '', expected = '', got = '' } = error;
+  if (error.where === derivedMagic) return new RefusedDerivedFile(error.message);
   switch (error.kind) {
     case 'malformed-file':
       return new MalformedFile({ where, what, expected, got });

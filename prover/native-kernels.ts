@@ -67,7 +67,7 @@ export function nativeKernels(
       return run(
         'key-scalars',
         [bytesOf(counts), ...lists, scalarBytes(r1cs.coefficients), trapdoor],
-        (3 * r1cs.wireCount + domainSize) * fieldBytes,
+        (3 * r1cs.wireCount + 2 * domainSize) * fieldBytes,
       );
     },
   };

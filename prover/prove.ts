@@ -9,6 +9,8 @@
  * a, b interpolate the values of the rows ⟨A,w⟩, ⟨B,w⟩ on the domain and c their products there, so that a·b − c
  * vanishes on the domain exactly when w satisfies the circuit. The points H are a Lagrange basis of the odd coset
  * ζ·⟨ω⟩ with the division by the vanishing polynomial worked in, so hⱼ is just (a·b − c)(ζ·ωʲ).
+ *
+ * With the points D of files/derived.ts, Σ hⱼ·Hⱼ = Σ (a·b)(ζ·ωʲ)·Hⱼ + Σ c(ωⁱ)·Dᵢ, and c needs no transform.
  */
 import { bn254 } from '@noble/curves/bn254.js';
 import { type Container, readSection, view } from './files/container.js';
@@ -19,6 +21,7 @@ import {
   readCoordinate,
   readLittleEndian,
 } from './files/points.js';
+import type { DerivedKey } from './files/derived.js';
 import { coefficientBytes, type Zkey } from './files/zkey.js';
 import type { Proof } from './keys.js';
 import { msm } from './msm.js';
@@ -31,7 +34,13 @@ type G1Value = InstanceType<typeof G1>;
 type G2Value = InstanceType<typeof G2>;
 
 /** The blinding r and s must be uniform and never used twice: two proofs that share them reveal the witness. */
-export function proveWith(zkey: Zkey, witness: readonly bigint[], r: bigint, s: bigint): Proof {
+export function proveWith(
+  zkey: Zkey,
+  witness: readonly bigint[],
+  r: bigint,
+  s: bigint,
+  derived?: DerivedKey,
+): Proof {
   const { header, container } = zkey;
   if (witness.length !== header.wireCount || witness[0] !== 1n) {
     throw new RangeError(`witness: must be ${header.wireCount} values, the first 1, got ${witness.length}`);
@@ -53,7 +62,7 @@ export function proveWith(zkey: Zkey, witness: readonly bigint[], r: bigint, s: 
     .add(msm(readG2Points(readSection(container, 7)), witness, G2.ZERO))
     .add(s === 0n ? G2.ZERO : delta2.multiplyUnsafe(s));
   const c = sum1(8, witness.slice(header.publicCount + 1))
-    .add(sum1(9, quotientOnCoset(container, header.domainSize, witness)))
+    .add(quotient(zkey, witness, derived))
     .add(times(a, s))
     .add(times(b1, r))
     .add(times(delta1, Fr.neg(Fr.mul(r, s))));
@@ -69,8 +78,28 @@ export function proveWith(zkey: Zkey, witness: readonly bigint[], r: bigint, s: 
   };
 }
 
-/** (a·b − c) at the points of the odd coset. */
-export function quotientOnCoset(container: Container, size: number, witness: readonly bigint[]): bigint[] {
+/** Σ hⱼ·Hⱼ, by six transforms or by four. */
+function quotient({ header, container }: Zkey, witness: readonly bigint[], derived?: DerivedKey): G1Value {
+  const h = readG1Points(readSection(container, 9));
+  const [a, b, c] = rowValues(container, header.domainSize, witness);
+  const [onA, onB] = [a, b].map(extendToOddCoset);
+  const products = onA.map((value, i) => Fr.mul(value, onB[i]));
+  if (derived !== undefined)
+    return msm(h, products, G1.ZERO).add(msm(readG1Points(derived.points), c, G1.ZERO));
+  const onC = extendToOddCoset(c);
+  return msm(
+    h,
+    products.map((value, i) => Fr.sub(value, onC[i])),
+    G1.ZERO,
+  );
+}
+
+/** a, b and c = a·b at the points of the domain. */
+function rowValues(
+  container: Container,
+  size: number,
+  witness: readonly bigint[],
+): [bigint[], bigint[], bigint[]] {
   const rows: [bigint[], bigint[]] = [new Array(size).fill(0n), new Array(size).fill(0n)];
   const section = readSection(container, 4);
   for (let at = 4; at < section.length; at += coefficientBytes) {
@@ -80,9 +109,7 @@ export function quotientOnCoset(container: Container, size: number, witness: rea
     rows[matrix][row] = Fr.add(rows[matrix][row], Fr.mul(value, witness[wire]));
   }
   const [a, b] = rows;
-  const c = a.map((value, i) => Fr.mul(value, b[i]));
-  const [onA, onB, onC] = [a, b, c].map(extendToOddCoset);
-  return onA.map((value, i) => Fr.sub(Fr.mul(value, onB[i]), onC[i]));
+  return [a, b, a.map((value, i) => Fr.mul(value, b[i]))];
 }
 
 /** Affine points as files hold them; zeros are the point at infinity. */

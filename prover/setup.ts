@@ -6,6 +6,7 @@ import { randomFillSync } from 'node:crypto';
 import { bn254 } from '@noble/curves/bn254.js';
 import type { R1cs } from '../circuits/r1cs/r1cs.js';
 import { encodeCoefficients } from './files/coefficients.js';
+import { fileDigest, writeDerivedFile } from './files/derived.js';
 import {
   fieldBytes,
   g1Bytes,
@@ -49,6 +50,8 @@ export interface SetupOptions {
   readonly onProgress?: (share: number) => void;
   /** Default: native where it is built. */
   readonly kernels?: Kernels;
+  /** Where to write the points that spare the prover two transforms (files/derived.ts); default: nowhere. */
+  readonly derivedPath?: string;
 }
 
 /**
@@ -127,7 +130,7 @@ async function writeKey(
   r1cs: R1cs,
   trapdoor: Uint8Array,
   zkeyPath: string,
-  { onProgress, kernels }: SetupOptions,
+  { onProgress, kernels, derivedPath }: SetupOptions,
 ): Promise<VerifyingKey> {
   const k = kernels ?? selectKernels().kernels;
   const { wireCount, publicCount } = r1cs;
@@ -183,6 +186,10 @@ async function writeKey(
       h,
       contributions,
     });
+    if (derivedPath !== undefined) {
+      const points = await section('g1', domainSize);
+      await writeDerivedFile(derivedPath, { zkeyDigest: await fileDigest(zkeyPath), domainSize, points });
+    }
     onProgress?.(1);
     return verifyingKey;
   } finally {

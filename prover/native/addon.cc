@@ -62,7 +62,7 @@ const std::shared_ptr<const ProvingKey>& key_of(const Napi::Value& value) {
   return *value.As<KeyHandle>().Data();
 }
 
-// loadKey(path, {threads, memoryBudgetBytes, backend})
+// loadKey(path, {threads, memoryBudgetBytes, backend, derived: {path, zkeyDigest}})
 Napi::Value load_key(const Napi::CallbackInfo& info) {
   const Napi::Object options = info[1].ToObject();
   const Backend& backend = *implementation_named(info.Env(), options.Get("backend")).backend;
@@ -70,6 +70,13 @@ Napi::Value load_key(const Napi::CallbackInfo& info) {
   request.path = info[0].ToString();
   request.threads = threads_of(options);
   request.memory_budget = uint64_t(std::max<int64_t>(0, options.Get("memoryBudgetBytes").ToNumber().Int64Value()));
+  if (options.Get("derived").IsObject()) {
+    const Napi::Object derived = options.Get("derived").ToObject();
+    request.derived.path = derived.Get("path").ToString();
+    const Bytes digest = bytes_of(derived.Get("zkeyDigest"));
+    if (digest.size() != 32) throw Napi::TypeError::New(info.Env(), "zkeyDigest must be 32 bytes");
+    std::copy(digest.begin(), digest.end(), request.derived.zkey_digest.begin());
+  }
   return Job::start(info.Env(), info.Env().Undefined(), info.Env().Undefined(), [&backend, request](Job& job) mutable -> Job::Result {
     request.cancel = &job.cancel;
     const std::shared_ptr<const ProvingKey> key = keys().get(backend, request);
@@ -83,6 +90,7 @@ Napi::Value load_key(const Napi::CallbackInfo& info) {
       out.Set("domainSize", i.domain);
       out.Set("tableBytes", double(i.table_bytes));
       out.Set("slices", i.h_slices);
+      out.Set("transforms", i.transforms);
       out.Set("verifyingKey", to_js(env, i.verifying_key));
       return out;
     };

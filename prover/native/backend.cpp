@@ -13,8 +13,8 @@ class LoadedKey final : public ProvingKey {
   explicit LoadedKey(std::shared_ptr<const Key> key) : key_(std::move(key)) {
     const auto bytes = [](const auto& table) { return table.points.size() * sizeof(table.points[0]); };
     info_.wires = key_->wires, info_.publics = key_->publics, info_.domain = key_->domain;
-    info_.h_slices = key_->h_plan.slices;
-    info_.table_bytes = bytes(key_->a) + bytes(key_->b1) + bytes(key_->b2) + bytes(key_->c) + bytes(key_->h) +
+    info_.h_slices = key_->h_plan.slices, info_.transforms = key_->d.count > 0 ? 4 : 6;
+    info_.table_bytes = bytes(key_->a) + bytes(key_->b1) + bytes(key_->b2) + bytes(key_->c) + bytes(key_->h) + bytes(key_->d) +
                         8 * (key_->rows_a.entries.size() + key_->rows_b.entries.size());
     const VerifyingKey& vk = key_->verifying;
     put(info_.verifying_key, vk.alpha), put(info_.verifying_key, vk.beta), put(info_.verifying_key, vk.gamma);

@@ -1,5 +1,6 @@
 // What the addon sees of the engine: plain bytes in, plain bytes out, one implementation per instruction set.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -32,8 +33,15 @@ struct ProveRequest {
   Bytes blinding;
 };
 
+// A file of points derived from a key (prover/files/derived.ts); an empty path for none.
+struct DerivedRequest {
+  std::string path;
+  std::array<uint8_t, 32> zkey_digest{};  // what it must be bound to
+};
+
 struct LoadRequest {
   std::string path;
+  DerivedRequest derived;
   uint64_t memory_budget = 0;  // for tables derived from the key
   unsigned threads = 1;
   const Cancellation* cancel = nullptr;
@@ -43,6 +51,7 @@ struct KeyInfo {
   uint32_t wires, publics, domain;
   uint64_t table_bytes;
   unsigned h_slices;
+  unsigned transforms;  // a proof: 6, or 4 with a derived key file
   // verifyingKeyBytes of prover/codec.ts: alpha, beta, gamma, delta, IC; big-endian, c1 before c0
   Bytes verifying_key;
 };

@@ -71,6 +71,13 @@ inline Fr scaled(__int128 v, const Fr& unit, const Fr& unit_shifted_64) {
   return v < 0 ? -out : out;
 }
 
+// A row's value times k, and the value itself where it is an integer of 64 bits.
+struct RowValue {
+  Fr scaled;
+  int64_t integer;
+  bool is_integer;
+};
+
 // Multiplies rows by the witness and by a constant k.
 class RowProduct {
  public:
@@ -81,7 +88,7 @@ class RowProduct {
         unit_(k * Fr{Fr::r2}),
         unit_64_(unit_ * Fr::from_canonical({0, 1, 0, 0})) {}
 
-  Fr operator()(const MatrixEntry* entry, const MatrixEntry* end) const {
+  RowValue operator()(const MatrixEntry* entry, const MatrixEntry* end) const {
     __int128 integer = 0;
     Fr field = Fr::zero();
     bool in_field = false;
@@ -102,12 +109,12 @@ class RowProduct {
         field += cf * Fr::from_i64(w);
     }
     const Fr out = integer == 0 ? Fr::zero() : scaled(integer, unit_, unit_64_);
-    return in_field ? out + field * k_ : out;
+    return {in_field ? out + field * k_ : out, int64_t(integer), !in_field && int64_t(integer) == integer};
   }
 
  private:
   const Coefficients& coefficients_;
-  const WitnessView& witness_;
+  const WitnessView witness_;
   Fr k_, unit_, unit_64_;
 };
 

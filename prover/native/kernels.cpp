@@ -219,7 +219,7 @@ void key_scalars_kernel(const Call& call) {
                         coefficients.data()};
   const size_t domain = size_t(1) << counts[3];
   require(size_t(counts[2]) + counts[1] + 1 <= domain, "the domain holds the rows");
-  SecretVector<Limbs> out(3 * circuit.wire_count + domain);
+  SecretVector<Limbs> out(3 * circuit.wire_count + 2 * domain);
   require(call.output_size == out.size() * sizeof(Limbs), "output length");
   const ByteSpan& secret = call.inputs[11];
   Trapdoor trapdoor{scalar_of(secret, 0), scalar_of(secret, 1), scalar_of(secret, 2), scalar_of(secret, 3),

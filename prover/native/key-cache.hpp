@@ -19,11 +19,9 @@ class KeyCache {
 
   // Loads, or waits for whoever is loading the same file now. A key lives while somebody holds it.
   Shared get(const Backend& backend, const LoadRequest& request) {
-    struct stat st {};
-    if (stat(request.path.c_str(), &st) != 0)
-      throw EngineError(ErrorKind::system, "zkey", "path", "a readable file", std::strerror(errno));
-    const Identity id{st.st_dev, st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
-                      st.st_ctim.tv_sec, st.st_ctim.tv_nsec, request.memory_budget, &backend};
+    const Identity id{identity(request.path, "zkey"),
+                      request.derived.path.empty() ? FileIdentity{} : identity(request.derived.path, "derv"),
+                      request.derived.zkey_digest, request.memory_budget, &backend};
     std::promise<Shared> promise;
     for (;;) {
       std::shared_future<Shared> loading;
@@ -58,7 +56,14 @@ class KeyCache {
   }
 
  private:
-  using Identity = std::tuple<dev_t, ino_t, off_t, time_t, long, time_t, long, uint64_t, const Backend*>;
+  using FileIdentity = std::tuple<dev_t, ino_t, off_t, time_t, long, time_t, long>;
+  using Identity = std::tuple<FileIdentity, FileIdentity, std::array<uint8_t, 32>, uint64_t, const Backend*>;
+  static FileIdentity identity(const std::string& path, const char* where) {
+    struct stat st {};
+    if (stat(path.c_str(), &st) != 0)
+      throw EngineError(ErrorKind::system, where, "path", "a readable file", std::strerror(errno));
+    return {st.st_dev, st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec, st.st_ctim.tv_sec, st.st_ctim.tv_nsec};
+  }
   struct Entry {
     std::weak_ptr<const ProvingKey> key;
     std::shared_future<Shared> loading;

@@ -21,7 +21,7 @@ struct Trapdoor {
   Fr alpha, beta, gamma, delta, tau;
 };
 
-// Writes canonical scalars: IC (public + 1), A, B (wires), C (wires − public − 1), H (domain).
+// Writes canonical scalars: IC (public + 1), A, B (wires), C (wires − public − 1), H and D (domain each).
 inline void key_scalars(const Circuit& circuit, const Trapdoor& trapdoor, Limbs* out) {
   const SecretVector<Fr> lagrange = lagrange_at(trapdoor.tau, circuit.log_domain);
   const auto columns = [&](const Matrix& m) {
@@ -47,6 +47,9 @@ inline void key_scalars(const Circuit& circuit, const Trapdoor& trapdoor, Limbs*
   }
   const SecretVector<Fr> odd = lagrange_at(trapdoor.tau, circuit.log_domain + 1, 1, 2);
   for (size_t i = 0; i < odd.size(); i++) h[i] = (odd[i] * over_delta).canonical();
+  const Fr half_vanishing = ((trapdoor.tau.pow(uint64_t(lagrange.size())) - Fr::one()) * over_delta).half();
+  Limbs* const d = h + odd.size();
+  for (size_t i = 0; i < lagrange.size(); i++) d[i] = (lagrange[i] * half_vanishing).canonical();
 }
 
 }  // namespace VERINFER_ISA

@@ -3,7 +3,8 @@
 // Full-size scalars: signed windows of c bits. Adding K = sum 2^(c-1)·2^(cw) over all windows but the last once makes
 // every digit plain bits minus 2^(c-1), with no carry to hand on; the last window stays unsigned and, as c·W >= 255
 // and r < 0.76·2^254, below 2^(c-1) + 1. Windows are grouped: with a table of `slices` multiples 2^(c·sets·s)·P_i, window
-// w = s·sets + g uses slice s and falls into bucket set g, so that slices divide the number of bucket sets.
+// w = s·sets + g uses slice s and falls into bucket set g, so that slices divide the number of bucket sets. Scalars below
+// 2^b, b < 254, need only windows with c·W > b: their last digit is at most 2^(c-1) too.
 //
 // Small scalars (int32, mostly 0 and ±1): sign and magnitude, windows of 8 bits, zero digits never touched; the ±1
 // entries are all in bucket 1 of window 0 and cost one batch-affine addition each.
@@ -21,17 +22,18 @@ inline namespace VERINFER_ISA {
 
 struct WindowPlan {
   unsigned bits;     // c
-  unsigned windows;  // W, c·W >= 255
+  unsigned windows;  // W, c·W > bits of a scalar
   unsigned slices;   // table copies
   unsigned sets;     // bucket sets, ceil(W / slices)
 };
 
-// Cheapest plan by the count of batch-affine additions; a bucket costs two (reduction), or more while buckets are few.
-inline WindowPlan plan_windows(size_t points, unsigned slices) {
+// Cheapest plan by the count of batch-affine additions for scalars below r, or below 2^scalar_bits; a bucket costs two
+// (reduction), or more while buckets are few.
+inline WindowPlan plan_windows(size_t points, unsigned slices, unsigned scalar_bits = 254) {
   WindowPlan best{};
   double best_cost = 1e300;
   for (unsigned c = 3; c <= 20; c++) {
-    const unsigned windows = (255 + c - 1) / c, sets = (windows + slices - 1) / slices;
+    const unsigned windows = (scalar_bits + 1 + c - 1) / c, sets = (windows + slices - 1) / slices;
     const double buckets = double(size_t(1) << (c - 1));
     const double cost = double(windows) * double(points) + sets * (buckets >= 2048 ? 2.6 * buckets : 4.0 * buckets + 50);
     if (cost < best_cost) best_cost = cost, best = {c, windows, slices, sets};
@@ -141,12 +143,12 @@ void set_entries(const DigitSource& digits, const WindowPlan& plan, unsigned set
     if (window >= plan.windows) break;
     const uint32_t base = uint32_t(s * stride);
     digits.each(shifted, window, low, high, [&](size_t i, int32_t d) {
-      if (d != 0) emit(size_t(d < 0 ? -d : d) - 1, (base + (ids ? ids[i] : uint32_t(i))) | (d < 0 ? negate_bit : 0));
+      if (d != 0) emit(size_t(d < 0 ? -d : d) - 1, (base + (ids ? ids[i] : uint32_t(i))) ^ (d < 0 ? negate_bit : 0));
     });
   }
 }
 
-// sum scalars[i]·P_i, P_i = table[ids ? ids[i] : i] (slice s at + s·stride). Scalars are already shifted by the
+// sum scalars[i]·P_i, P_i = table[ids ? ids[i] : i] (slice s at + s·stride); bit 31 of an id negates the point. Scalars are already shifted by the
 // DigitSource of the plan. No referenced point is infinity.
 template <class L>
 Xyzz<typename L::Coordinate> msm_full(const typename L::Point* table, size_t stride, const uint32_t* ids,

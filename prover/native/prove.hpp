@@ -4,11 +4,16 @@
 //   C = sum_private w_i·C_i + sum h_j·H_j + s·A + r·B1 - r·s·delta
 //
 // h_j = (a·b - c)(zeta·w^j): a, b, c interpolate the rows' values on the domain, and the H points are a Lagrange basis
-// of the odd coset, so neither a division by Z nor a seventh transform is needed. Twin: prover/prove.ts, prover/qap.ts.
+// of the odd coset, so neither a division by Z nor a seventh transform is needed. With the points D of a derived key file
+//
+//   sum h_j·H_j = sum (a·b)(zeta·w^j)·H_j + sum c(w^i)·D_i
+//
+// and c is never transformed: on the domain it is zero in most rows and small in nearly all others. Twin: prover/prove.ts.
 #pragma once
 #include <chrono>
 
 #include "verify.hpp"
+#include "witness.hpp"
 
 namespace verinfer {
 inline namespace VERINFER_ISA {
@@ -16,15 +21,14 @@ inline namespace VERINFER_ISA {
 class Prover {
  public:
   Prover(const Key& key, const ProveRequest& request)
-      : key_(key), request_(request), threads_(std::max(1u, request.threads)) {}
+      : key_(key), request_(request), threads_(std::max(1u, request.threads)), started_(Clock::now()),
+        witness_(request.witness, key.wires) {}
 
   Bytes run() {
-    started_ = Clock::now();
-    take_witness();
     multiply_rows();
     finished(Stage::abc);
     Fr* const polynomials[3] = {a_.data(), b_.data(), c_.data()};
-    extend(polynomials, 3, key_.domain, *key_.twiddles, threads_, cancel());
+    extend(polynomials, c_free() ? 2 : 3, key_.domain, *key_.twiddles, threads_, cancel());
     finished(Stage::ntt);
     sum_witness();
     finished(Stage::msm_witness);
@@ -32,7 +36,7 @@ class Prover {
     finished(Stage::msm_h);
     const Proof proof = assemble(h);
     std::vector<Limbs> signals(key_.publics);
-    for (uint32_t i = 0; i < key_.publics; i++) signals[i] = wire_value(i + 1);
+    for (uint32_t i = 0; i < key_.publics; i++) signals[i] = witness_.value(i + 1);
     if (!verify_one(key_.verifying, proof, signals.data()))
       throw EngineError(ErrorKind::unsatisfied, "witness", "every constraint", "satisfied", "a violated one");
     Bytes out;
@@ -48,13 +52,13 @@ class Prover {
   const unsigned threads_;
   const Cancellation never_;
   Clock::time_point started_;
+  const Witness witness_;
 
-  SecretVector<int32_t> small_;   // large_mark where large
-  SecretVector<int32_t> addends_;  // 0 where large
-  std::vector<uint32_t> large_wires_;
-  SecretVector<Limbs> large_;
-  SecretVector<Fr> large_montgomery_;
-  SecretVector<Fr> a_, b_, c_;
+  SecretVector<Fr> a_, b_;
+  SecretVector<Fr> c_;  // only without the points D; with them, the rows' products stand in the next three
+  SecretVector<int32_t> c_small_;
+  std::vector<uint32_t> c_large_rows_;
+  SecretVector<Limbs> c_large_;
   G1 sum_a_, sum_b1_, sum_c_;
   G2 sum_b2_;
 
@@ -67,128 +71,113 @@ class Prover {
     started_ = now;
   }
 
-  [[noreturn]] static void refuse(const std::string& what, const std::string& expected, const std::string& got) {
-    throw EngineError(ErrorKind::malformed_witness, "witness", what, expected, got);
-  }
-
-  void take_witness() {
-    const CompactWitness& w = request_.witness;
-    if (w.wire_count != key_.wires) refuse("wire count", std::to_string(key_.wires), std::to_string(w.wire_count));
-    if (w.large_count > w.wire_count) refuse("large wires", "at most one per wire", std::to_string(w.large_count));
-    small_.assign(w.small, w.small + w.wire_count);
-    addends_ = small_;
-    large_wires_.reserve(w.large_count);
-    large_.reserve(w.large_count);
-    for (size_t i = 0; i < w.large_count; i++) {
-      const uint32_t wire = w.large_wires[i];
-      if (wire >= key_.wires || (i > 0 && wire <= w.large_wires[i - 1]))
-        refuse("large wires", "ascending, below the wire count", std::to_string(wire));
-      Limbs value;
-      std::memcpy(value.data(), w.large_values + 32 * i, 32);
-      if (!less(value, FrModulus::p)) refuse("large value " + std::to_string(i), "below r", "a larger number");
-      large_wires_.push_back(wire);
-      large_.push_back(value);
-      small_[wire] = WitnessView::large_mark;
-      addends_[wire] = 0;
-    }
-    move_extreme_wires();
-    if (wire_value(0) != Limbs{1, 0, 0, 0}) refuse("wire 0", "1", "another value");
-    large_montgomery_.resize(large_.size());
-    for (size_t i = 0; i < large_.size(); i++) large_montgomery_[i] = Fr::from_canonical(large_[i]);
-  }
-
-  // -2^31 itself is the mark: a wire with that value becomes a large one.
-  void move_extreme_wires() {
-    size_t marked = 0;
-    for (const int32_t v : small_) marked += v == WitnessView::large_mark;
-    if (marked == large_wires_.size()) return;
-    SecretVector<Limbs> values;
-    std::vector<uint32_t> wires;
-    size_t at = 0;
-    for (uint32_t wire = 0; wire < small_.size(); wire++) {
-      if (small_[wire] != WitnessView::large_mark) continue;
-      const bool known = at < large_wires_.size() && large_wires_[at] == wire;
-      wires.push_back(wire);
-      values.push_back(known ? large_[at++] : sub_limbs(FrModulus::p, Limbs{uint64_t(1) << 31, 0, 0, 0}));
-      addends_[wire] = 0;
-    }
-    large_wires_ = std::move(wires);
-    large_ = std::move(values);
-  }
-
-  Limbs wire_value(uint32_t wire) const {
-    const int32_t v = small_[wire];
-    if (v == WitnessView::large_mark)
-      return large_[size_t(std::lower_bound(large_wires_.begin(), large_wires_.end(), wire) - large_wires_.begin())];
-    return v >= 0 ? Limbs{uint64_t(v), 0, 0, 0} : sub_limbs(FrModulus::p, Limbs{uint64_t(-int64_t(v)), 0, 0, 0});
-  }
+  bool c_free() const { return key_.d.count > 0; }
 
   // a and b carry the factor 1/n that `extend` leaves out; so must c = a·b.
   void multiply_rows() {
     const size_t n = key_.domain;
-    a_.resize(n), b_.resize(n), c_.resize(n);
-    const WitnessView view{small_.data(), {large_wires_.data(), large_wires_.size()}, large_montgomery_.data()};
+    a_.resize(n), b_.resize(n);
+    if (c_free()) c_small_.resize(n);
+    else c_.resize(n);
     const Fr size = Fr::from_u64(n);
-    const RowProduct product(key_.coefficients, view, size.inverse());
+    const RowProduct product(key_.coefficients, witness_.view(), size.inverse());
     const auto row = [&](const Matrix& m, size_t i) {
       return product(m.entries.data() + m.starts[i], m.entries.data() + m.starts[i + 1]);
     };
+    std::mutex guard;
     parallel_ranges(threads_, n, cancel(), [&](size_t low, size_t high) {
+      std::vector<uint32_t> rows;
+      SecretVector<Limbs> values;
       for (size_t i = low; i < high; i++) {
-        a_[i] = row(key_.rows_a, i);
-        b_[i] = row(key_.rows_b, i);
-        c_[i] = a_[i] * b_[i] * size;
+        const RowValue a = row(key_.rows_a, i), b = row(key_.rows_b, i);
+        a_[i] = a.scaled, b_[i] = b.scaled;
+        if (!c_free()) {
+          c_[i] = a.scaled * b.scaled * size;
+        } else if (!small_product(a, b, c_small_[i])) {
+          rows.push_back(uint32_t(i));
+          values.push_back((a.scaled * b.scaled * size * size).canonical());
+        }
       }
+      const std::lock_guard<std::mutex> lock(guard);
+      c_large_rows_.insert(c_large_rows_.end(), rows.begin(), rows.end());
+      c_large_.insert(c_large_.end(), values.begin(), values.end());
     });
   }
 
-  // The four sums over the witness. Small values go by ranges of wires, the slowest table first; large ones follow.
+  // false, and a product of 0, where the product needs more than 32 bits
+  static bool small_product(const RowValue& a, const RowValue& b, int32_t& product) {
+    const bool fits = a.is_integer && b.is_integer && !__builtin_mul_overflow(a.integer, b.integer, &product);
+    if (!fits) product = 0;
+    return fits;
+  }
+
+  // The sums over the witness, and that of the D points. Small values go by ranges of wires, the slowest table first;
+  // large ones follow.
   void sum_witness() {
     const size_t n = key_.wires, offset = size_t(key_.publics) + 1, privates = n - offset;
     const size_t pieces = std::clamp<size_t>(n / 8192, 1, size_t(threads_) * 2);
     std::vector<G2> b2(pieces);
-    std::vector<G1> a(pieces), b1(pieces), c(pieces);
+    std::vector<G1> a(pieces), b1(pieces), c(pieces), d(pieces);
     struct Worker {
       MsmWorker<Lanes<Fq>> g1;
       MsmWorker<Lanes<Fq2>> g2;
     };
     std::vector<std::unique_ptr<Worker>> workers(threads_);
-    parallel_tasks(threads_, 4 * pieces, cancel(), [&](size_t t, unsigned w) {
+    const int32_t* const values = witness_.addends();
+    parallel_tasks(threads_, (c_free() ? 5 : 4) * pieces, cancel(), [&](size_t t, unsigned w) {
       if (!workers[w]) workers[w] = std::make_unique<Worker>();
-      const size_t i = t % pieces, low = range_start(n, pieces, i), high = range_start(n, pieces, i + 1);
-      const auto g1 = [&](const Table<Fq>& table, const int32_t* values, size_t from, size_t to) {
-        return msm_small<Lanes<Fq>>(table.points.data(), table.absent_bits(), values, from, to, workers[w]->g1, cancel());
+      const size_t i = t % pieces;
+      const auto sum = [&](const auto& table, const int32_t* scalars, size_t count, auto& worker) {
+        return msm_small<typename std::decay_t<decltype(table)>::L>(table.points.data(), table.absent_bits(), scalars,
+                                                                    range_start(count, pieces, i),
+                                                                    range_start(count, pieces, i + 1), worker, cancel());
       };
-      if (t / pieces == 0)
-        b2[i] = msm_small<Lanes<Fq2>>(key_.b2.points.data(), key_.b2.absent_bits(), addends_.data(), low, high,
-                                      workers[w]->g2, cancel());
-      if (t / pieces == 1) a[i] = g1(key_.a, addends_.data(), low, high);
-      if (t / pieces == 2) b1[i] = g1(key_.b1, addends_.data(), low, high);
-      if (t / pieces == 3)
-        c[i] = g1(key_.c, addends_.data() + offset, range_start(privates, pieces, i), range_start(privates, pieces, i + 1));
+      switch (t / pieces) {
+        case 0: b2[i] = sum(key_.b2, values, n, workers[w]->g2); break;
+        case 1: a[i] = sum(key_.a, values, n, workers[w]->g1); break;
+        case 2: b1[i] = sum(key_.b1, values, n, workers[w]->g1); break;
+        case 3: c[i] = sum(key_.c, values + offset, privates, workers[w]->g1); break;
+        default: d[i] = sum(key_.d, c_small_.data(), key_.domain, workers[w]->g1);
+      }
     });
-    sum_b2_ = sum_large(key_.b2, 0);
-    sum_a_ = sum_large(key_.a, 0);
-    sum_b1_ = sum_large(key_.b1, 0);
-    sum_c_ = sum_large(key_.c, uint32_t(offset));
-    for (size_t i = 0; i < pieces; i++) sum_b2_ += b2[i], sum_a_ += a[i], sum_b1_ += b1[i], sum_c_ += c[i];
+    const std::vector<uint32_t>& wires = witness_.large_wires();
+    sum_b2_ = sum_large(key_.b2, wires, witness_.large());
+    sum_a_ = sum_large(key_.a, wires, witness_.large());
+    sum_b1_ = sum_large(key_.b1, wires, witness_.large());
+    sum_c_ = sum_large(key_.c, wires, witness_.large(), uint32_t(offset));
+    if (c_free()) sum_c_ += sum_large(key_.d, c_large_rows_, c_large_);
+    for (size_t i = 0; i < pieces; i++) sum_b2_ += b2[i], sum_a_ += a[i], sum_b1_ += b1[i], sum_c_ += c[i] + d[i];
   }
 
+  // sum values[i]·P, P the point of index ids[i] - first; values of 64 bits, or r minus such, apart from the others.
   template <class F>
-  Xyzz<F> sum_large(const Table<F>& table, uint32_t first_wire) {
-    std::vector<uint32_t> ids;
-    SecretVector<Limbs> scalars;
-    for (size_t i = 0; i < large_wires_.size(); i++) {
-      if (large_wires_[i] < first_wire) continue;
-      const uint32_t id = large_wires_[i] - first_wire;
+  Xyzz<F> sum_large(const Table<F>& table, const std::vector<uint32_t>& ids, const SecretVector<Limbs>& values,
+                    uint32_t first = 0) {
+    struct {
+      unsigned bits;
+      std::vector<uint32_t> ids;
+      SecretVector<Limbs> scalars;
+    } classes[2] = {{64, {}, {}}, {254, {}, {}}};
+    const auto is_word = [](const Limbs& v) { return (v[1] | v[2] | v[3]) == 0; };
+    for (size_t i = 0; i < ids.size(); i++) {
+      if (ids[i] < first) continue;
+      const uint32_t id = ids[i] - first;
       if (!table.absent.empty() && (table.absent[id / 64] >> (id % 64)) & 1) continue;
-      ids.push_back(id);
-      scalars.push_back(large_[i]);
+      const Limbs opposite = sub_limbs(FrModulus::p, values[i]);
+      const bool is_negative = is_word(opposite);
+      auto& into = classes[is_negative || is_word(values[i]) ? 0 : 1];
+      into.ids.push_back(id | (is_negative ? negate_bit : 0));
+      into.scalars.push_back(is_negative ? opposite : values[i]);
     }
-    const WindowPlan plan = plan_windows(ids.size(), 1);
-    const DigitSource digits(plan);
-    for (Limbs& s : scalars) s = digits.shifted(s);
-    return msm_full<Lanes<F>>(table.points.data(), 0, ids.data(), scalars.data(), ids.size(), plan, threads_, cancel());
+    Xyzz<F> sum = Xyzz<F>::infinity();
+    for (auto& c : classes) {
+      if (c.ids.empty()) continue;
+      const WindowPlan plan = plan_windows(c.ids.size(), 1, c.bits);
+      const DigitSource digits(plan);
+      for (Limbs& s : c.scalars) s = digits.shifted(s);
+      sum += msm_full<Lanes<F>>(table.points.data(), 0, c.ids.data(), c.scalars.data(), c.ids.size(), plan, threads_, cancel());
+    }
+    return sum;
   }
 
   G1 sum_h() {
@@ -196,7 +185,10 @@ class Prover {
     const DigitSource digits(key_.h_plan);
     SecretVector<Limbs> scalars(n);
     parallel_ranges(threads_, n, cancel(), [&](size_t low, size_t high) {
-      for (size_t i = low; i < high; i++) scalars[i] = digits.shifted((a_[i] * b_[i] - c_[i]).canonical());
+      for (size_t i = low; i < high; i++) {
+        const Fr product = a_[i] * b_[i];
+        scalars[i] = digits.shifted((c_free() ? product : product - c_[i]).canonical());
+      }
     });
     a_ = {}, b_ = {}, c_ = {};
     return msm_full<Lanes<Fq>>(key_.h.points.data(), key_.h.count, nullptr, scalars.data(), n, key_.h_plan, threads_,

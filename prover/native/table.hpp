@@ -2,7 +2,7 @@
 #pragma once
 #include "msm.hpp"
 #include "secret.hpp"
-#include "zkey-file.hpp"
+#include "section-file.hpp"
 
 namespace verinfer {
 inline namespace VERINFER_ISA {
@@ -25,7 +25,7 @@ struct Table {
   Affine<F> plain(size_t i) const { return L::from_table(points[i]); }
   const uint64_t* absent_bits() const { return absent.empty() ? nullptr : absent.data(); }
 
-  void read(const ZkeyFile& file, uint64_t offset, size_t n, const char* name, bool infinity_allowed, unsigned threads,
+  void read(const SectionFile& file, uint64_t offset, size_t n, const char* name, bool infinity_allowed, unsigned threads,
             const Cancellation& cancel) {
     count = n;
     points.resize(n);
@@ -40,13 +40,13 @@ struct Table {
       for (size_t i = low; i < high; i++) {
         Affine<F> p;
         std::memcpy(&p, &points[i], sizeof p);
-        if (!canonical_point(p)) ZkeyFile::refuse(name, "coordinates below q", "a larger one at " + std::to_string(i));
+        if (!canonical_point(p)) file.refuse(name, "coordinates below q", "a larger one at " + std::to_string(i));
         if (p.is_infinity()) {
-          if (!infinity_allowed) ZkeyFile::refuse(name, "without infinity", "infinity at " + std::to_string(i));
+          if (!infinity_allowed) file.refuse(name, "without infinity", "infinity at " + std::to_string(i));
           bits[i / 64] |= uint64_t(1) << (i % 64);
           found++;
         } else if (!on_curve(p)) {
-          ZkeyFile::refuse(name, "on the curve", "a point off it at " + std::to_string(i));
+          file.refuse(name, "on the curve", "a point off it at " + std::to_string(i));
         }
         points[i] = L::to_table(p);
       }
@@ -78,9 +78,9 @@ struct Table {
 
 // Every G2 point of the table lies in the subgroup of order r. The cofactor's smallest prime is 10,069, so a sum with
 // random 14-bit weights catches a stray point with probability above 1 - 2^-13; five sums, above 1 - 2^-65.
-inline void check_subgroup(const Table<Fq2>& table, unsigned threads, const Cancellation& cancel) {
+inline void check_subgroup(const SectionFile& file, const Table<Fq2>& table, unsigned threads, const Cancellation& cancel) {
   const auto is_absent = [&](size_t i) { return !table.absent.empty() && (table.absent[i / 64] >> (i % 64)) & 1; };
-  const auto refuse = [] { ZkeyFile::refuse("B2", "points of order r", "a point outside the subgroup"); };
+  const auto refuse = [&] { file.refuse("B2", "points of order r", "a point outside the subgroup"); };
   if (table.count < 2048) {  // one by one
     parallel_ranges(threads, table.count, cancel, [&](size_t low, size_t high) {
       for (size_t i = low; i < high; i++)

@@ -1,6 +1,7 @@
 /**
  * A process that does nothing but prove: `prove-once ENGINE ZKEY WITNESS RUNS`. Prints one line of JSON: seconds of
- * loading, of each run, stages of each run, peak resident memory. ENGINE is `native`, `native:BACKEND` or `snarkjs`.
+ * loading, of each run, stages of each run, peak resident memory. ENGINE is `native`, `native:BACKEND` or `snarkjs`;
+ * BENCH_TRANSFORMS=6 leaves a derived file aside.
  */
 import { readFileSync } from 'node:fs';
 import type { ProveStage } from '../../prover/engine.js';
@@ -10,6 +11,7 @@ export interface ProveReport {
   readonly loadS: number;
   readonly tableMiB: number;
   readonly slices: number;
+  readonly transforms: number;
   readonly runS: readonly number[];
   /** Processor seconds of each run, all threads together. */
   readonly cpuS: readonly number[];
@@ -44,6 +46,7 @@ async function runNative(backend: string | undefined): Promise<ProveReport> {
   const budget = process.env.BENCH_TABLES_MIB;
   const options = {
     ...(backend === undefined ? {} : { backend }),
+    ...(process.env.BENCH_TRANSFORMS === '6' ? { derivedPath: null } : {}),
     ...(budget === undefined ? {} : { memoryBudgetBytes: Number(budget) * 2 ** 20 }),
   };
   const loadS = await seconds(async () => (key = await loadNativeKey(zkeyPath, options)));
@@ -67,6 +70,7 @@ async function runNative(backend: string | undefined): Promise<ProveReport> {
     loadS,
     tableMiB: key!.tableBytes / 2 ** 20,
     slices: key!.slices,
+    transforms: key!.transforms,
     runS,
     cpuS,
     stagesMs,
@@ -85,5 +89,5 @@ async function runSnarkjs(): Promise<ProveReport> {
   for (let i = 0; i < Number(runs); i++) {
     cpuS.push(await cpuSeconds(async () => runS.push(await seconds(() => groth16.prove(zkey, encoded)))));
   }
-  return { loadS: 0, tableMiB: 0, slices: 0, runS, cpuS, stagesMs: [], peakMiB: peakMiB() };
+  return { loadS: 0, tableMiB: 0, slices: 0, transforms: 0, runS, cpuS, stagesMs: [], peakMiB: peakMiB() };
 }

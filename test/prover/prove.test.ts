@@ -12,8 +12,9 @@ import { verify } from '../../prover/verify.js';
 import { publicSignalsOf } from '../../prover/witness-signals.js';
 import { bitCircuit } from '../support/bit-circuit.js';
 import { mixedCircuit } from '../support/mixed-circuit.js';
-import { Fr, decode, encode } from '../support/native-operands.js';
+import { Fr, encode } from '../support/native-operands.js';
 import { random } from '../support/random.js';
+import { witnessValues } from '../support/witness-values.js';
 
 const draw = random(68);
 const uniform = (): number => draw.uint32() / 2 ** 32;
@@ -30,12 +31,9 @@ for (const [name, circuit] of [
     const zkey = readZkey(memorySource(readFileSync(path), path));
     const witness = circuit.witness(uniform);
     const { small, largeWires, largeValues } = witness;
-    const values = Array.from(small, (v) => (v < 0 ? Fr.ORDER + BigInt(v) : BigInt(v)));
-    const large = decode(largeValues);
-    largeWires.forEach((wire, i) => (values[wire] = large[i]));
     const [r, s] = [draw.scalar(Fr.ORDER), draw.scalar(Fr.ORDER)];
 
-    const proof = proveWith(zkey, values, r, s);
+    const proof = proveWith(zkey, witnessValues(witness), r, s);
     t.true(await verify(zkey.verifyingKey, publicSignalsOf(witness, circuit.r1cs.publicCount), proof));
     const addon = loadAddon();
     for (const backend of addon?.doctor().backends ?? []) {

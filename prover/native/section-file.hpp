@@ -1,4 +1,5 @@
-// The sections of a Groth16 `.zkey` file (snarkjs's layout), located and bounded before anything is read from them.
+// The sections of a container file (iden3's layout: `.zkey`, and our `.derived`), located and bounded before anything
+// is read from them. Twin: prover/files/container.ts.
 //
 // The file is read with pread into tables of our own, not mapped: a mapped file that is truncated under us would end
 // the process with SIGBUS, and mapped pages would count twice beside the tables.
@@ -12,25 +13,33 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "error.hpp"
 
 namespace verinfer {
 
-class ZkeyFile {
+// What a file must begin with, and its largest section id. Errors name it by its magic.
+struct FileFormat {
+  const char* magic;
+  unsigned max_section;
+};
+constexpr FileFormat zkey_format{"zkey", 10}, derived_format{"derv", 2};
+
+class SectionFile {
  public:
   struct Section {
     uint64_t offset = 0, size = 0;
     bool present = false;
   };
 
-  explicit ZkeyFile(const std::string& path) {
+  SectionFile(const std::string& path, const FileFormat& format) : format_(format), sections_(format.max_section + 1) {
     fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd_ < 0) throw EngineError(ErrorKind::system, "zkey", "path", "a readable file", std::strerror(errno));
+    if (fd_ < 0) throw EngineError(ErrorKind::system, format.magic, "path", "a readable file", std::strerror(errno));
     struct stat st {};
     if (fstat(fd_, &st) != 0 || !S_ISREG(st.st_mode)) {
       ::close(fd_);
-      throw EngineError(ErrorKind::system, "zkey", "path", "a regular file", "something else");
+      throw EngineError(ErrorKind::system, format.magic, "path", "a regular file", "something else");
     }
     size_ = uint64_t(st.st_size);
     try {
@@ -40,9 +49,9 @@ class ZkeyFile {
       throw;
     }
   }
-  ~ZkeyFile() { ::close(fd_); }
-  ZkeyFile(const ZkeyFile&) = delete;
-  ZkeyFile& operator=(const ZkeyFile&) = delete;
+  ~SectionFile() { ::close(fd_); }
+  SectionFile(const SectionFile&) = delete;
+  SectionFile& operator=(const SectionFile&) = delete;
 
   void read(uint64_t offset, void* out, size_t length) const {
     auto* p = static_cast<uint8_t*>(out);
@@ -66,18 +75,16 @@ class ZkeyFile {
     return sections_[type];
   }
 
-  [[noreturn]] static void refuse(const std::string& what, const std::string& expected, const std::string& got) {
-    throw EngineError(ErrorKind::malformed_file, "zkey", what, expected, got);
+  [[noreturn]] void refuse(const std::string& what, const std::string& expected, const std::string& got) const {
+    throw EngineError(ErrorKind::malformed_file, format_.magic, what, expected, got);
   }
-
-  static constexpr unsigned max_section = 10;
 
  private:
   void locate() {
     uint8_t head[12];
     if (size_ < sizeof head) refuse("length", "at least 12 bytes", std::to_string(size_));
     read(0, head, sizeof head);
-    if (std::memcmp(head, "zkey", 4) != 0) refuse("magic", "zkey", "something else");
+    if (std::memcmp(head, format_.magic, 4) != 0) refuse("magic", format_.magic, "something else");
     uint32_t version, count;
     std::memcpy(&version, head + 4, 4);
     std::memcpy(&count, head + 8, 4);
@@ -95,7 +102,7 @@ class ZkeyFile {
       std::memcpy(&length, entry + 4, 8);
       if (length > size_ - at)
         refuse("section " + std::to_string(type) + " size", "within the file", std::to_string(length));
-      if (type >= 1 && type <= max_section) {
+      if (type >= 1 && type <= format_.max_section) {
         if (sections_[type].present) refuse("section " + std::to_string(type), "single", "a second one");
         sections_[type] = {at, length, true};
       }
@@ -104,9 +111,10 @@ class ZkeyFile {
     if (at != size_) refuse("length", std::to_string(at), std::to_string(size_));
   }
 
+  const FileFormat& format_;
   int fd_ = -1;
   uint64_t size_ = 0;
-  Section sections_[max_section + 1];
+  std::vector<Section> sections_;
 };
 
 }  // namespace verinfer
