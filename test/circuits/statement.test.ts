@@ -259,6 +259,20 @@ test('C17 a comparison of operands outside their bounds is unsatisfiable', (t) =
     const witness = program.compact(program.assign(gadgetInputs(inputs)));
     t.false(check(r1cs, witness).ok);
   }
+  // Over a small prime, no assignment of the other wires satisfies it either.
+  const modulus = 1031n;
+  const small = gadgetCircuit(max, modulus).r1cs;
+  const outside = (x: number, y: number) =>
+    new Map([
+      [1, x],
+      [2, y],
+    ]);
+  for (let k = 0; k < 12; k++) {
+    const [x, y] = [7 + r.below(200), -6 - r.below(200)];
+    t.true(solutions(small, modulus, outside(x, y)).next().done);
+    t.true(solutions(small, modulus, outside(y, x)).next().done);
+  }
+  t.false(solutions(small, modulus, outside(6, -4)).next().done);
 });
 
 test('C19 a witness computed with another weight is rejected, and the circuit differs', (t) => {

@@ -8,7 +8,7 @@ import { decodeR1cs, encodeWitness } from '../../circuits/r1cs/file.js';
 import { CeremonyRefused, InvalidCeremony } from '../../prover/ceremony-error.js';
 import { verifyingKeyBytes, verifyingKeyToJson } from '../../prover/codec.js';
 import { exportVerifyingKey } from '../../prover/export.js';
-import { memorySource } from '../../prover/files/container.js';
+import { encodeContainer, memorySource, readContainer } from '../../prover/files/container.js';
 import { readPtau } from '../../prover/files/ptau.js';
 import { readZkey } from '../../prover/files/zkey.js';
 import { UnsafeVerifyingKey } from '../../prover/key-check.js';
@@ -263,6 +263,24 @@ test.serial('T10 files hold exactly the sections their format names', async (t) 
     view.setUint32(bytes.length, 2, true);
     t.throws(() => read(memorySource(more)), { instanceOf: MalformedFile }, `${path}: a second section 2`);
   }
+  // Where sections may be missing, an unknown one does not make the count too great.
+  const format = { magic: 'test', versions: [1], required: [1], optional: [2, 3] };
+  const sections = (ids: readonly number[]) =>
+    memorySource(
+      encodeContainer(
+        'test',
+        1,
+        ids.map((id) => ({ id, pieces: [Uint8Array.of(id)] })),
+      ),
+    );
+  t.notThrows(() => readContainer(sections([1, 3]), format));
+  for (const ids of [
+    [1, 4],
+    [1, 42],
+    [1, 2, 2],
+    [2, 3],
+  ])
+    t.throws(() => readContainer(sections(ids), format), { instanceOf: MalformedFile }, ids.join());
 });
 
 test.serial('T11 a circuit that changed after the ceremony does not match the key', async (t) => {

@@ -52,6 +52,18 @@ test('C28 synthetic samples cover the input range, the same every time', async (
   const { executedGraph, executedModel } = importModel(uploaded);
   const drawn = uniformSamples(executedGraph, 8)!;
   t.deepEqual(drawn, uniformSamples(executedGraph, 8));
+  const values = uniformSamples(executedGraph, 64)!.flatMap((sample) => [
+    ...(sample.get('x')!.data as Int8Array),
+  ]);
+  for (const [from, to] of [
+    [-128, -96],
+    [-32, 32],
+    [96, 127],
+  ] as const)
+    t.true(
+      values.some((value) => value >= from && value <= to),
+      `${from} to ${to}`,
+    );
   const { elements, mismatchedElements } = await measureAgreement(uploaded, executedModel, drawn);
   t.is(elements, 32);
   t.true(mismatchedElements > 0);
