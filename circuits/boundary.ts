@@ -31,7 +31,7 @@ export interface InputBoundary {
   readonly shape: readonly number[];
   /** How a float input becomes integers; absent when the input is integer already. */
   readonly quantization?: Quantization;
-  /** The integers are the floats in their order (orderedFloat of circuits/import/forest.ts), not rounded. */
+  /** The integers are the floats in their order (orderedFloat of circuits/import/tree-tests.ts), not rounded. */
   readonly isOrdered?: true;
 }
 
@@ -65,6 +65,16 @@ const POST_PROCESSING = new Set([
   'Flatten',
   'Squeeze',
   'Unsqueeze',
+  // Of the post-transforms of tree ensembles.
+  'Abs',
+  'Exp',
+  'Greater',
+  'Log',
+  'Neg',
+  'ReduceMax',
+  'ReduceSum',
+  'Sign',
+  'Sqrt',
 ]);
 
 export function findBoundary(graph: Graph): Boundary {

@@ -1,6 +1,6 @@
 import { elementQuantization, quantizeValue, type InputBoundary } from './boundary.js';
 import { InputRefused } from './errors.js';
-import { orderedFloat } from './import/forest.js';
+import { orderedFloat } from './import/tree-tests.js';
 import { PACKED_DTYPES } from './public-signals.js';
 import { elementCount } from './tensor.js';
 
@@ -25,8 +25,12 @@ export function quantizeInputs(
     if (isOrdered) {
       const ordered = new Int32Array(values.length);
       for (let i = 0; i < values.length; i++) {
-        if (!Number.isFinite(Math.fround(values[i])))
-          refuse(`input "${name}"`, `element ${i}`, 'a finite float32', String(values[i]));
+        // A finite number that float32 cannot hold would be rounded to infinity.
+        if (
+          typeof values[i] !== 'number' ||
+          (Number.isFinite(values[i]) && !Number.isFinite(Math.fround(values[i])))
+        )
+          refuse(`input "${name}"`, `element ${i}`, 'a float32', String(values[i]));
         ordered[i] = orderedFloat(values[i]);
       }
       integers.set(name, ordered);

@@ -42,7 +42,7 @@ export interface Manifest {
   /** In the order they are packed. `given` is the dtype a caller supplies (float32 is quantized first). */
   readonly inputs: readonly (TensorInfo & {
     readonly given: string;
-    /** `ordered-float32`: the integer is the float's place in the order of float32, +0 = −0 = 0. */
+    /** `ordered-float32`: the integer is the float's place in the order of float32, +0 = −0 = 0, NaN 0x7fc00000. */
     readonly encoding?: 'ordered-float32';
   })[];
   /** Bytes of all packed inputs, without padding: the length inside the commitment. */

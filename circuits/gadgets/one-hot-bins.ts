@@ -39,23 +39,39 @@ export function constrain(circuit: Builder, x: AffineTensor, cuts: readonly numb
   return first;
 }
 
-/** Adds scale·[x < cut], where `index` is the cut's place among `cuts`. */
-export function addBelow(
+/**
+ * Adds the bit "an odd number of these cuts lies above x"; for one cut that is x < cut.
+ * @param places of the cuts among all `count` cuts, ascending.
+ */
+export function addOddAbove(
   sum: LinearCombination,
   first: number,
-  cuts: readonly number[],
-  index: number,
-  scale: number,
+  count: number,
+  places: readonly number[],
 ): void {
-  // Bin 0 has no wire, so the bins below are 1 − Σ of the bins above.
-  sum.constant(scale);
-  for (let j = index; j < cuts.length; j++) sum.add(first + j, -scale);
+  // Bin 0 has no wire: it is 1 − Σ of the others, and all of these cuts lie above it.
+  const inBinZero = places.length % 2;
+  sum.constant(inBinZero);
+  for (let j = 0; j < count; j++) {
+    const difference = parityAbove(places, j) - inBinZero;
+    if (difference !== 0) sum.add(first + j, difference);
+  }
 }
 
 /** The same on an assignment. */
-export function isBelow(values: Int32Array, first: number, cuts: readonly number[], index: number): boolean {
-  for (let j = index; j < cuts.length; j++) if (values[first + j] === 1) return false;
-  return true;
+export function isOddAbove(
+  values: Int32Array,
+  first: number,
+  count: number,
+  places: readonly number[],
+): boolean {
+  for (let j = 0; j < count; j++) if (values[first + j] === 1) return parityAbove(places, j) === 1;
+  return places.length % 2 === 1;
+}
+
+/** Of the cuts above the bin that begins with cut j. */
+function parityAbove(places: readonly number[], j: number): number {
+  return places.reduce((odd, place) => (place > j ? 1 - odd : odd), 0);
 }
 
 interface Edges {

@@ -125,8 +125,13 @@ export class GraphBuilder {
       );
       const used = new Set([...live.flatMap(({ inputs }) => inputs), ...outputs.map(({ name }) => name)]);
       const isTabular = live.some(({ domain }) => domain === 'ai.onnx.ml');
+      const isTensorForest = live.some(
+        ({ domain, type }) => domain === 'ai.onnx.ml' && type === 'TreeEnsemble',
+      );
       return {
-        opsets: isTabular ? new Map([...executedOpsets, ['ai.onnx.ml', 3]]) : executedOpsets,
+        opsets: isTabular
+          ? new Map([...executedOpsets, ['ai.onnx.ml', isTensorForest ? 5 : 3]])
+          : executedOpsets,
         inputs: this.inputs,
         outputs: outputs.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
         constants: new Map([...this.constants].filter(([name]) => used.has(name))),

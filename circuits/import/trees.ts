@@ -1,27 +1,34 @@
 /**
- * ai.onnx.ml's tree ensembles → integer scores (forest.ts) and a float tail. Executed form: a TreeEnsembleRegressor whose
- * weights are the integer scores, so that its float32 sums are exact and equal the circuit's. What the uploaded file would
- * have answered differs by the rounding of each leaf to 2^−k and by float32's own rounding; the import says how much.
- *
- * The label rules are ONNX Runtime's (tree_ensemble_aggregator.h): the greatest score, lowest index on ties; a two-class
- * ensemble with scores for one class compares with 0.5 if all weights are positive, with 0 otherwise.
+ * ai.onnx.ml's tree ensembles → integer scores (forest.ts) and a float tail. Executed form: the uploaded trees with the
+ * integer scores for weights, so that float32 sums are exact and equal the circuit's. What the uploaded file would have
+ * answered differs by the rounding of each score to 2^−k and by float32's own rounding; the import says how much.
  */
 import type { AttributeValue, GraphNode } from '../onnx/graph.js';
-import { floatsAttribute, intAttribute, intsAttribute, refuseNode, stringAttribute } from '../onnx/node.js';
+import { intAttribute, intsAttribute, refuseNode } from '../onnx/node.js';
 import type { NodeContext } from '../onnx/shape.js';
-import type { Tensor } from './builder.js';
-import { type Forest, readForest } from './forest.js';
+import type { NodeParts, Tensor } from './builder.js';
+import { type Forest, forestOf } from './forest.js';
 import type { Lowering } from './lowering.js';
-import type { Float } from './value.js';
+import {
+  BRANCH_MODES,
+  type RawBranch,
+  type RawForest,
+  readListedForest,
+  readTensorForest,
+} from './tree-attributes.js';
+import { classified } from './tree-labels.js';
+import { presenceOf } from './tree-presence.js';
+import { isSetMember } from './tree-tests.js';
+import { transformed } from './tree-transforms.js';
+import type { DequantizedFloat } from './value.js';
 
 const int = (value: number): AttributeValue => ({ kind: 'int', value });
 const ints = (value: readonly number[]): AttributeValue => ({ kind: 'ints', value });
 
+const TYPES = ['TreeEnsembleRegressor', 'TreeEnsembleClassifier', 'TreeEnsemble'];
+
 export function isTreeEnsemble(node: GraphNode): boolean {
-  return (
-    node.domain === 'ai.onnx.ml' &&
-    (node.type === 'TreeEnsembleRegressor' || node.type === 'TreeEnsembleClassifier')
-  );
+  return node.domain === 'ai.onnx.ml' && TYPES.includes(node.type);
 }
 
 export function emitTreeEnsemble(lowering: Lowering, context: NodeContext): void {
@@ -29,81 +36,54 @@ export function emitTreeEnsemble(lowering: Lowering, context: NodeContext): void
   const type = context.type(0)!;
   const input = lowering.float(node, 0);
   if (input.op !== 'input') refuseNode(node, 'input', 'a float32 input of the graph', `a float ${input.op}`);
+  const [rows, features] = type.shape.length === 1 ? [1, type.shape[0]!] : [type.shape[0]!, type.shape[1]!];
   if (type.shape.length !== 2) refuseNode(node, 'input', '[rows, features]', [...type.shape]);
-  const features = type.shape[1]!;
-  if (node.type === 'TreeEnsembleRegressor') {
-    const forest = readForest(node, 'target', features, intAttribute(node, 'n_targets', 1));
-    const scores = emitScores(lowering, node, input.name, type.shape[0]!, forest);
-    return lowering.setFloat(node.outputs[0]!, transformed(node, scores));
-  }
-  emitClassifier(lowering, node, input.name, type.shape[0]!, features);
+  const scoresOf = (raw: RawForest, base: readonly number[]): DequantizedFloat =>
+    emitScores(
+      lowering,
+      { node, input: input.name, rows, raw },
+      forestOf(node, raw, features, base.length, base),
+    );
+  if (node.type === 'TreeEnsembleClassifier')
+    return classified(lowering, node, readListedForest(node, 'class'), rows, scoresOf);
+  const raw = node.type === 'TreeEnsemble' ? readTensorForest(node) : readListedForest(node, 'target');
+  const targets = intAttribute(node, 'n_targets', 1);
+  if (raw.base.length !== 0 && raw.base.length !== targets)
+    refuseNode(node, 'base_values', `none or ${targets}`, raw.base.length);
+  const scores = scoresOf(raw, regressorBase(node, raw, targets));
+  // ONNX Runtime leaves a single target as it is, but for PROBIT.
+  const transform = targets === 1 && raw.transform !== 'PROBIT' ? 'NONE' : raw.transform;
+  lowering.setFloat(node.outputs[0]!, transformed(node, transform, scores));
 }
 
-function emitClassifier(
-  lowering: Lowering,
-  node: GraphNode,
-  input: string,
-  rows: number,
-  features: number,
-): void {
-  const labels = intsAttribute(node, 'classlabels_int64s');
-  const strings = node.attributes.get('classlabels_strings');
-  const count = labels?.length ?? (strings?.kind === 'strings' ? strings.value.length : 0);
-  if (count < 2) refuseNode(node, 'classlabels_int64s', 'at least 2', count);
-  const ids = new Set(intsAttribute(node, 'class_ids') ?? []);
-  const isBinary = count === 2 && ids.size === 1;
-  // One scored class: its scores are target 0, whatever its id.
-  const source: GraphNode = isBinary
-    ? {
-        ...node,
-        attributes: new Map(node.attributes).set(
-          'class_ids',
-          ints([...intsAttribute(node, 'class_ids')!].fill(0)),
-        ),
-      }
-    : node;
-  const forest = readForest(source, 'class', features, isBinary ? 1 : count);
-  const scores = emitScores(lowering, node, input, rows, forest);
-  const shape = [rows, count];
-  let decisive: Float = scores;
-  let probabilities: Float;
-  if (isBinary) {
-    const isPositive = (floatsAttribute(node, 'class_weights') ?? []).every((weight) => weight >= 0);
-    const complement = isPositive
-      ? pointwise(node, 'Sub', scores.shape, [constant(1), scores])
-      : pointwise(node, 'Mul', scores.shape, [scores, constant(-1)]);
-    decisive = joined(node, [complement, scores], shape);
-    probabilities = binaryProbabilities(node, scores, decisive, shape);
-  } else probabilities = transformed(node, scores);
-  if (node.outputs[1]) lowering.setFloat(node.outputs[1], probabilities);
-  if (!node.outputs[0]) return;
-  if (!labels) return refuseNode(node, 'classlabels', 'integers', 'strings');
-  const arg: Float = {
-    op: 'tail',
-    shape: [rows],
-    dtype: 'int64',
-    node: tailNode(node, 'ArgMax', { axis: int(1), keepdims: int(0) }),
-    args: [decisive],
-  };
-  const isCounting = labels.every((label, i) => label === i);
-  const table = { dtype: 'int64', shape: [count], data: BigInt64Array.from(labels, BigInt) } as const;
-  lowering.setFloat(
-    node.outputs[0],
-    isCounting
-      ? arg
-      : {
-          op: 'tail',
-          shape: [rows],
-          dtype: 'int64',
-          node: tailNode(node, 'Gather', { axis: int(0) }),
-          args: [{ op: 'constant', shape: [count], tensor: table }, arg],
-        },
-  );
+/** ONNX Runtime adds the base of a target only if the leaves reached have a weight for it, but for a single target. */
+function regressorBase(node: GraphNode, raw: RawForest, targets: number): number[] {
+  return Array.from({ length: targets }, (_, t) => {
+    const base = raw.base[t] ?? 0;
+    if (base === 0 || targets === 1) return base;
+    const presence = presenceOf(raw, t);
+    if (presence === 'sometimes')
+      refuseNode(
+        node,
+        'weights',
+        `of target ${t} on every leaf of a tree (it has a base value), or on none`,
+        'on some',
+      );
+    return presence === 'always' ? base : 0;
+  });
+}
+
+interface Executed {
+  readonly node: GraphNode;
+  readonly input: string;
+  readonly rows: number;
+  readonly raw: RawForest;
 }
 
 /** The integer scores, and as a float: score = integer · 2^−k. */
-function emitScores(lowering: Lowering, node: GraphNode, input: string, rows: number, forest: Forest): Float {
+function emitScores(lowering: Lowering, executed: Executed, forest: Forest): DequantizedFloat {
   const { builder } = lowering;
+  const { node, input, rows } = executed;
   const shape = [rows, forest.targetCount];
   const ordered = builder.fresh(`${node.name}/ordered`);
   builder.emitTwoForms(
@@ -119,20 +99,14 @@ function emitScores(lowering: Lowering, node: GraphNode, input: string, rows: nu
     `${node.name}/scores`,
     { dtype: 'int32', shape },
     { type: 'TreeEnsemble', domain: 'verinfer', inputs: [ordered], attributes: integerAttributes(forest) },
-    [
-      {
-        type: 'TreeEnsembleRegressor',
-        domain: 'ai.onnx.ml',
-        inputs: [input],
-        attributes: executedAttributes(node, forest),
-      },
-      { type: 'Cast', inputs: [sums], attributes: { to: int(6) } },
-    ],
+    [executedTrees(executed, forest), { type: 'Cast', inputs: [sums], attributes: { to: int(6) } }],
     [sums, integers],
   );
-  const bound = (forest.scores.length / forest.targetCount) * 2 ** (-forest.scaleBits - 1);
+  // One rounding a tree and one of the base; a minimum or maximum is off by one of them.
+  const roundings = forest.aggregate === 'SUM' ? forest.roots.length + 1 : 1;
+  const bound = roundings * mostWeights(forest) * 2 ** (-forest.scaleBits - 1);
   lowering.notes.push(
-    `node "${node.name}" (${node.type}): scores in steps of 2^${-forest.scaleBits}, within ${bound.toExponential(1)} of the exact sum`,
+    `node "${node.name}" (${node.type}): scores in steps of 2^${-forest.scaleBits}, within ${bound.toExponential(1)} of the exact value`,
   );
   const scales = Float32Array.of(2 ** -forest.scaleBits);
   return {
@@ -143,11 +117,27 @@ function emitScores(lowering: Lowering, node: GraphNode, input: string, rows: nu
   };
 }
 
+/** The greatest number of weights of one leaf and target. */
+function mostWeights({ scoreLeaves, scoreTargets }: Forest): number {
+  const counts = new Map<string, number>();
+  let most = 1;
+  scoreLeaves.forEach((leaf, i) => {
+    const key = `${leaf}/${scoreTargets[i]}`;
+    const count = (counts.get(key) ?? 0) + 1;
+    counts.set(key, count);
+    most = Math.max(most, count);
+  });
+  return most;
+}
+
 function integerAttributes(forest: Forest): Record<string, AttributeValue> {
+  const counts = forest.cuts.map(({ length }) => length);
   return {
     targets: int(forest.targetCount),
+    ...(forest.aggregate !== 'SUM' && { aggregate: { kind: 'string', value: forest.aggregate } as const }),
     features: ints(forest.features),
-    cuts: ints(forest.cuts),
+    cuts: ints(forest.cuts.flat()),
+    ...(counts.some((count) => count !== 1) && { cut_counts: ints(counts) }),
     below: ints(forest.below),
     above: ints(forest.above),
     roots: ints(forest.roots),
@@ -159,74 +149,117 @@ function integerAttributes(forest: Forest): Record<string, AttributeValue> {
 }
 
 /** The uploaded trees, with the integers for weights and none of what the tail does. */
-function executedAttributes(node: GraphNode, forest: Forest): Record<string, AttributeValue> {
-  const prefix = node.type === 'TreeEnsembleRegressor' ? 'target' : 'class';
-  const kept = [...node.attributes].filter(
-    ([name]) => name.startsWith('nodes_') && name !== 'nodes_hitrates',
+function executedTrees({ node, input, raw }: Executed, forest: Forest): NodeParts {
+  const kept = Object.fromEntries(
+    [...node.attributes].filter(([name]) => name.startsWith('nodes_') && name !== 'nodes_hitrates'),
   );
-  const leaves = ['treeids', 'nodeids'].map((name) => [
-    `target_${name}`,
-    node.attributes.get(`${prefix}_${name}`)!,
-  ]);
-  return {
-    ...Object.fromEntries(kept),
-    ...Object.fromEntries(leaves),
+  const parts = { domain: 'ai.onnx.ml', inputs: [input] };
+  if (node.type === 'TreeEnsemble')
+    return { ...parts, type: 'TreeEnsemble', attributes: tensorAttributes(node, raw, forest) };
+  const leafIds = (name: string): AttributeValue => {
+    const ids = intsAttribute(node, name)!;
+    return ints(raw.weights.map((weight) => ids[weight.node]!));
+  };
+  const attributes: Record<string, AttributeValue> = {
+    ...kept,
+    target_treeids: leafIds('nodes_treeids'),
+    target_nodeids: leafIds('nodes_nodeids'),
     target_ids: ints(forest.scoreTargets),
     target_weights: { kind: 'floats', value: forest.scores },
-    base_values: { kind: 'floats', value: forest.base },
+    aggregate_function: { kind: 'string', value: forest.aggregate },
+    n_targets: int(forest.targetCount),
+  };
+  const hasBase = forest.base.some((base) => base !== 0);
+  return {
+    ...parts,
+    type: 'TreeEnsembleRegressor',
+    attributes: hasBase ? withBase(attributes, forest.base) : attributes,
+  };
+}
+
+/** The base values as one more tree, a single leaf: a sum includes them whether or not another leaf has a weight. */
+function withBase(
+  attributes: Readonly<Record<string, AttributeValue>>,
+  base: readonly number[],
+): Record<string, AttributeValue> {
+  const treeIds = attributes['nodes_treeids'];
+  const tree = 1 + Math.max(...(treeIds?.kind === 'ints' ? treeIds.value : []));
+  const perTarget = (value: (target: number) => number): number[] => base.map((_, target) => value(target));
+  const added: Readonly<Record<string, readonly (number | string)[]>> = {
+    nodes_treeids: [tree],
+    nodes_nodeids: [0],
+    nodes_modes: ['LEAF'],
+    nodes_featureids: [0],
+    nodes_values: [0],
+    nodes_truenodeids: [0],
+    nodes_falsenodeids: [0],
+    nodes_missing_value_tracks_true: [0],
+    target_treeids: perTarget(() => tree),
+    target_nodeids: perTarget(() => 0),
+    target_ids: perTarget((target) => target),
+    target_weights: base,
+  };
+  return Object.fromEntries(
+    Object.entries(attributes).map(([name, attribute]) => {
+      const more = added[name];
+      const isList = attribute.kind === 'ints' || attribute.kind === 'floats' || attribute.kind === 'strings';
+      if (!more || !isList || attribute.value.length === 0) return [name, attribute];
+      return [name, { kind: attribute.kind, value: [...attribute.value, ...more] } as AttributeValue];
+    }),
+  );
+}
+
+/** Opset 5. ONNX Runtime knows sets of integers only; another set becomes a chain of equalities with shared ways. */
+function tensorAttributes(node: GraphNode, raw: RawForest, forest: Forest): Record<string, AttributeValue> {
+  const branches = raw.nodes.flatMap((branch) => (branch === 'leaf' ? [] : [branch]));
+  const count = branches.length;
+  const unrolled: RawBranch[] = [...branches];
+  branches.forEach((branch, at) => {
+    if (branch.mode !== 'BRANCH_MEMBER' || branch.values.every(isSetMember)) return;
+    const [first, ...others] = branch.values.map((value): RawBranch => ({
+      ...branch,
+      mode: 'BRANCH_EQ',
+      values: [value],
+    }));
+    let last = at;
+    unrolled[at] = first!;
+    for (const other of others) {
+      // Places after the leaves' indices are the chain's own.
+      unrolled[last] = { ...unrolled[last]!, no: CHAIN + unrolled.length };
+      last = unrolled.length;
+      unrolled.push(other);
+    }
+  });
+  const isLeaf = (way: number): number => Number(way >= count && way < CHAIN);
+  const idOf = (way: number): number => (way >= CHAIN ? way - CHAIN : way >= count ? way - count : way);
+  const members = unrolled.flatMap(({ mode, values }) => (mode === 'BRANCH_MEMBER' ? [...values, NaN] : []));
+  return {
+    tree_roots: node.attributes.get('tree_roots')!,
+    nodes_featureids: ints(unrolled.map(({ feature }) => feature)),
+    nodes_modes: bytes(unrolled.map(({ mode }) => BRANCH_MODES.indexOf(mode))),
+    nodes_splits: singles(unrolled.map(({ values }) => values[0] ?? 0)),
+    nodes_missing_value_tracks_true: ints(unrolled.map(({ tracksMissing }) => Number(tracksMissing))),
+    nodes_truenodeids: ints(unrolled.map(({ yes }) => idOf(yes))),
+    nodes_trueleafs: ints(unrolled.map(({ yes }) => isLeaf(yes))),
+    nodes_falsenodeids: ints(unrolled.map(({ no }) => idOf(no))),
+    nodes_falseleafs: ints(unrolled.map(({ no }) => isLeaf(no))),
+    ...(members.length > 0 && { membership_values: singles(members) }),
+    aggregate_function: int(['AVERAGE', 'SUM', 'MIN', 'MAX'].indexOf(forest.aggregate)),
+    leaf_targetids: ints(raw.weights.map(({ target }) => target)),
+    leaf_weights: singles(forest.scores),
     n_targets: int(forest.targetCount),
   };
 }
 
-function transformed(node: GraphNode, scores: Float): Float {
-  const transform = stringAttribute(node, 'post_transform', 'NONE');
-  if (transform === 'NONE') return scores;
-  if (transform === 'LOGISTIC') return pointwise(node, 'Sigmoid', scores.shape, [scores]);
-  if (transform === 'SOFTMAX')
-    return {
-      op: 'tail',
-      shape: scores.shape,
-      node: tailNode(node, 'Softmax', { axis: int(1) }),
-      args: [scores],
-    };
-  return refuseNode(node, 'post_transform', 'NONE, LOGISTIC or SOFTMAX', transform);
+/** Above every place in a model's lists. */
+const CHAIN = 2 ** 32;
+
+function singles(values: readonly number[]): AttributeValue {
+  const data = Float32Array.from(values);
+  return { kind: 'tensor', value: { dtype: 'float32', shape: [data.length], data } };
 }
 
-/** Two columns from one score: [1 − p, p], or what the rule compared when there is no transform. */
-function binaryProbabilities(
-  node: GraphNode,
-  score: Float,
-  decisive: Float,
-  shape: readonly number[],
-): Float {
-  const transform = stringAttribute(node, 'post_transform', 'NONE');
-  if (transform === 'NONE') return decisive;
-  if (transform !== 'LOGISTIC')
-    refuseNode(node, 'post_transform', 'NONE or LOGISTIC (two classes, one score)', transform);
-  const one = pointwise(node, 'Sigmoid', score.shape, [score]);
-  const minus = pointwise(node, 'Mul', score.shape, [score, constant(-1)]);
-  return joined(node, [pointwise(node, 'Sigmoid', score.shape, [minus]), one], shape);
-}
-
-function joined(node: GraphNode, args: readonly Float[], shape: readonly number[]): Float {
-  return { op: 'tail', shape, node: tailNode(node, 'Concat', { axis: int(1) }), args };
-}
-
-function pointwise(node: GraphNode, type: string, shape: readonly number[], args: readonly Float[]): Float {
-  return { op: 'pointwise', shape, node: tailNode(node, type, {}), args };
-}
-
-function constant(value: number): Float {
-  return { op: 'constant', shape: [], tensor: { dtype: 'float32', shape: [], data: Float32Array.of(value) } };
-}
-
-function tailNode(node: GraphNode, type: string, attributes: Record<string, AttributeValue>): GraphNode {
-  return {
-    name: `${node.name}/${type}`,
-    domain: '',
-    type,
-    inputs: [],
-    outputs: [],
-    attributes: new Map(Object.entries(attributes)),
-  };
+function bytes(values: readonly number[]): AttributeValue {
+  const data = Uint8Array.from(values);
+  return { kind: 'tensor', value: { dtype: 'uint8', shape: [data.length], data } };
 }

@@ -317,10 +317,17 @@ function readAttribute(node: GraphNode, proto: AttributeProto, kind: AttributeKi
     case 'tensor':
       return {
         kind,
-        value: readTensor(proto.t!, `node "${node.name}" (${node.type}), attribute ${proto.name}`),
+        value: readTensor(
+          proto.t!,
+          `node "${node.name}" (${node.type}), attribute ${proto.name}`,
+          NAN_TENSORS.includes(proto.name),
+        ),
       };
   }
 }
+
+/** Of TreeEnsemble: NaN separates the sets, and stands for the split of a node that tests one. */
+const NAN_TENSORS = ['membership_values', 'nodes_splits'];
 
 const utf8 = new TextDecoder('utf-8');
 function text(bytes: Uint8Array): string {

@@ -96,7 +96,8 @@ export function newTensorData(dtype: Dtype, count: number): TensorData {
   }
 }
 
-export function readTensor(proto: TensorProto, where: string): ConstantTensor {
+/** @param mayHoldNaN for lists in which NaN is a separator. */
+export function readTensor(proto: TensorProto, where: string, mayHoldNaN = false): ConstantTensor {
   if (proto.dataLocation !== 0)
     throw new ModelRefused({
       where,
@@ -136,7 +137,7 @@ export function readTensor(proto: TensorProto, where: string): ConstantTensor {
   const data = newTensorData(dtype, count);
   if (fromRaw) new Uint8Array(data.buffer).set(raw);
   else fill(data, typed, dtype, where);
-  checkValues(data, dtype, where);
+  if (!mayHoldNaN) checkValues(data, dtype, where);
   return { dtype, shape, data };
 }
 

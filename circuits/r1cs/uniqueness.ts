@@ -75,6 +75,8 @@ class Propagation {
   readonly #facts: Facts;
   readonly #known: Uint8Array;
   readonly #looseGroupOf = new Map<number, LooseGroup>();
+  /** Groups of a row that become loose unless the row still learns more about its wires. */
+  readonly #deferred = new Map<number, LooseGroup[]>();
   readonly #freeInverses = new Set<number>();
   /** The bit without a wire that a row of the form L·L = L states. */
   readonly #bitOfRow = new Map<number, number>();
@@ -127,7 +129,7 @@ class Propagation {
         this.#queued[row] = 0;
         this.#visit(row);
       }
-    } while (this.#visitZeroTests());
+    } while (this.#loosenDeferred() || this.#visitZeroTests());
     const undetermined: number[] = [];
     const loose: number[] = [];
     for (let wire = 0; wire < this.r1cs.wireCount; wire++) {
@@ -200,6 +202,14 @@ class Propagation {
     }
   }
 
+  /** A row that waits in vain for a wire is worth less than one that says what the wire is: loosening comes last. */
+  #loosenDeferred(): boolean {
+    const groups = [...this.#deferred.values()].flat();
+    this.#deferred.clear();
+    for (const group of groups) this.#loosen(group);
+    return groups.length > 0;
+  }
+
   /** Only bits may be loose: a ranged wire in a block with others is simply not determined. */
   #loosen(group: LooseGroup): void {
     if (group.wires.some((wire) => this.#facts.isBit[wire] !== 1 && !this.#facts.conditionals.has(wire)))
@@ -240,10 +250,10 @@ class Propagation {
 
   #visit(row: number): void {
     const { a, b, c, linear } = this.#rows[row]!;
-    if (linear) return this.#solveSum(linear, true);
+    if (linear) return this.#solveSum(row, linear, true);
     const [inA, inB] = [this.#unknown(a), this.#unknown(b)];
     // Rule 2. ⟨A⟩·⟨B⟩ is known, so the right side is a known sum, and rules 1, 4, 5 apply to it.
-    if (inA.length === 0 && inB.length === 0) return this.#solveSum(c, false);
+    if (inA.length === 0 && inB.length === 0) return this.#solveSum(row, c, false);
     // Rule 3. X·B = C with X and C known and X ≠ 0 in every witness (this or another row says X·i = k ≠ 0, and a
     // product with 0 is 0): B = C / X is a known sum with one unknown wire.
     if (this.#facts.nonzero.size === 0 || this.#unknown(c).length > 0) return;
@@ -254,7 +264,8 @@ class Propagation {
   }
 
   /** `sum` equals something known. Rule 1, else rules 4, 5 and (in a linear row) 6. */
-  #solveSum(sum: Combination, isLinearRow: boolean): void {
+  #solveSum(row: number, sum: Combination, isLinearRow: boolean): void {
+    this.#deferred.delete(row);
     const terms = this.#unknown(sum);
     if (terms.length === 0) return;
     if (terms.length === 1) return this.#determine(terms[0]!.wire);
@@ -264,12 +275,15 @@ class Propagation {
     const solution = solveDigits(scaled.terms, this.#facts, this.#known);
     if (solution) {
       for (const wire of solution.fixed) this.#determine(wire);
-      for (const block of solution.loose) {
-        const weights = new Map(
-          scaled.terms.filter(({ wire }) => block.has(wire)).map((t) => [t.wire, t.weight]),
+      const groups = solution.loose.filter((block) =>
+        [...block].some((wire) => !this.#looseGroupOf.has(wire)),
+      );
+      if (groups.length > 0) {
+        const weights = new Map(scaled.terms.map(({ wire, weight }) => [wire, weight]));
+        this.#deferred.set(
+          row,
+          groups.map((block) => ({ wires: [...block], weights })),
         );
-        if ([...block].some((wire) => !this.#looseGroupOf.has(wire)))
-          this.#loosen({ wires: [...block], weights });
       }
     }
     if (!isLinearRow) return;
