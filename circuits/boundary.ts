@@ -31,7 +31,7 @@ export interface InputBoundary {
   readonly shape: readonly number[];
   /** How a float input becomes integers; absent when the input is integer already. */
   readonly quantization?: Quantization;
-  /** The integers are the floats in their order (orderedFloat of circuits/import/tree-tests.ts), not rounded. */
+  /** The integers are the floats in their order (orderedFloat of circuits/ordered-float.ts), not rounded. */
   readonly isOrdered?: true;
 }
 

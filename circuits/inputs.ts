@@ -1,6 +1,6 @@
 import { elementQuantization, quantizeValue, type InputBoundary } from './boundary.js';
 import { InputRefused } from './errors.js';
-import { orderedFloat } from './import/tree-tests.js';
+import { orderedFloat } from './ordered-float.js';
 import { PACKED_DTYPES } from './public-signals.js';
 import { elementCount } from './tensor.js';
 

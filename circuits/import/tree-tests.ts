@@ -1,30 +1,14 @@
 /**
- * Float32 as integers of the same order, and the conditions of tree nodes as sets of such integers. Every condition is a
- * union of intervals, and a set is kept as the places where membership changes.
+ * The conditions of tree nodes as sets of ordered floats (ordered-float.ts). Every condition is a union of intervals, and
+ * a set is kept as the places where membership changes.
  */
 import type { GraphNode } from '../onnx/graph.js';
 import { refuseNode } from '../onnx/node.js';
+import { ORDERED_NAN, orderedFloat } from '../ordered-float.js';
 import type { RawBranch } from './tree-attributes.js';
 
-/** All NaNs are one value above +∞. */
-export const ORDERED_NAN = 0x7fc00000;
 const ORDERED_INFINITY = 0x7f800000;
 const LOWEST = -ORDERED_INFINITY;
-
-/** Order of float32 as int32: monotone, −0 is +0, NaN stands above all numbers. */
-export function orderedFloat(x: number): number {
-  if (Number.isNaN(x)) return ORDERED_NAN;
-  scratch.setFloat32(0, x === 0 ? 0 : x);
-  const bits = scratch.getInt32(0);
-  return bits >= 0 ? bits : -(bits & 0x7fffffff);
-}
-
-/** The float32 whose place that is. */
-export function floatOfOrder(order: number): number {
-  scratch.setUint32(0, order >= 0 ? order : 0x80000000 | -order);
-  return scratch.getFloat32(0);
-}
-const scratch = new DataView(new ArrayBuffer(4));
 
 /** x takes the way `yes` if an odd number of cuts lies above ordered(x), or an even one unless `isYesOdd`. */
 export interface TreeTest {

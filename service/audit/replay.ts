@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { elementQuantization } from '../../circuits/boundary.js';
 import { interpret } from '../../circuits/interpret.js';
 import type { IntegerTensors, Manifest } from '../../circuits/index.js';
-import { floatOfOrder } from '../../circuits/import/tree-tests.js';
+import { floatOfOrder } from '../../circuits/ordered-float.js';
 import type { ImportedModel } from '../../circuits/import/import.js';
 import { encodeGraph } from '../../circuits/onnx/encode.js';
 import { resolve } from '../../circuits/resolve.js';

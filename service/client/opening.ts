@@ -1,6 +1,6 @@
 /** From the numbers that were sent to the integers that were committed: what opens the commitment in the proof. */
 import { elementQuantization, quantizeValue } from '../../circuits/boundary.js';
-import { orderedFloat } from '../../circuits/import/tree-tests.js';
+import { orderedFloat } from '../../circuits/ordered-float.js';
 import type { Manifest } from '../../circuits/manifest.js';
 import type { Opening } from '../verifier/schema.js';
 

@@ -7,7 +7,7 @@ import * as ort from 'onnxruntime-node';
 import { check, compile } from '../../../circuits/index.js';
 import { InputRefused, ModelRefused } from '../../../circuits/errors.js';
 import { importModel } from '../../../circuits/import/import.js';
-import { floatOfOrder, orderedFloat } from '../../../circuits/import/tree-tests.js';
+import { floatOfOrder, orderedFloat } from '../../../circuits/ordered-float.js';
 import { encodeGraph } from '../../../circuits/onnx/encode.js';
 import type { AttributeValue, Graph } from '../../../circuits/onnx/graph.js';
 import { openSession } from '../../../circuits/quantize/calibrate.js';
