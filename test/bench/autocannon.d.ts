@@ -17,7 +17,7 @@ declare module 'autocannon' {
   export default function autocannon(options: {
     readonly url: string;
     readonly connections: number;
-    readonly duration: number;
+    readonly amount?: number;
     readonly overallRate?: number;
     readonly requests: readonly Request[];
   }): Promise<Result>;

@@ -1,22 +1,36 @@
 /** The client side of bench-load, a process of its own: distinct inputs, only 202 counts. Prints one line of JSON. */
 import autocannon from 'autocannon';
 
-const [url, model, secondsText, rateText, offsetText, digitsText] = process.argv.slice(2) as [
-  string,
-  string,
-  string,
-  string,
-  string,
-  string,
-];
-const digits = JSON.parse(digitsText) as number[][];
-let next = Number(offsetText);
-const rate = Number(rateText);
+/** What the client is told, as JSON in its first argument. */
+export interface LoadOrder {
+  readonly url: string;
+  readonly model: string;
+  /** Requests to send. */
+  readonly amount: number;
+  /** Requests a second; 0: as fast as they are answered. */
+  readonly rate: number;
+  /** Numbers the inputs, which must differ between orders. */
+  readonly offset: number;
+  readonly digits: readonly (readonly number[])[];
+}
 
-const run = autocannon({
+export interface LoadResult {
+  readonly accepted: number;
+  readonly refused: number;
+  readonly errors: number;
+  readonly seconds: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+}
+
+const { url, model, amount, rate, offset, digits } = JSON.parse(process.argv[2]!) as LoadOrder;
+let next = offset;
+const started = performance.now();
+const run = await autocannon({
   url,
-  connections: rate > 0 ? 20 : 16,
-  duration: Number(secondsText),
+  connections: 20,
+  amount,
   ...(rate > 0 ? { overallRate: rate } : {}),
   requests: [
     {
@@ -35,7 +49,13 @@ const run = autocannon({
     },
   ],
 });
-const result = await run;
-process.stdout.write(
-  `${JSON.stringify({ accepted: result['2xx'], refused: result.non2xx, errors: result.errors, seconds: result.duration, p50Ms: result.latency.p50, p99Ms: result.latency.p99, maxMs: result.latency.max })}\n`,
-);
+const result: LoadResult = {
+  accepted: run['2xx'],
+  refused: run.non2xx,
+  errors: run.errors,
+  seconds: (performance.now() - started) / 1000,
+  p50Ms: run.latency.p50,
+  p99Ms: run.latency.p99,
+  maxMs: run.latency.max,
+};
+process.stdout.write(`${JSON.stringify(result)}\n`);

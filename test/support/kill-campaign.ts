@@ -63,13 +63,14 @@ export async function killCampaign(draw: Random, kills: number): Promise<Campaig
   const slowest: Record<Victim, number> = { api: 0, prover: 0, settler: 0, postgres: 0 };
   const count: Record<Victim, number> = { api: 0, prover: 0, settler: 0, postgres: 0 };
   try {
-    for (let n = 0; n < kills; n++) {
+    for (let n = 0; n < kills;) {
       await sleep(draw.below(900));
       const victim = victims[draw.below(victims.length)]!;
       const pid = victim === 'postgres' ? await service.postgres!.pid() : service.pidOf(victim);
       if (!pid) continue;
       process.kill(pid, 'SIGKILL');
       count[victim]++;
+      n++;
       const started = Date.now();
       while (!(await isReady(service)) || (victim !== 'postgres' && service.pidOf(victim) === undefined)) {
         if (Date.now() - started > 60_000) throw new Error(`${victim}: must be back within 60 s`);
