@@ -2,11 +2,12 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 
-const count = (fallback: number, least = 0) =>
+const count = (fallback: number, least = 0, most = Number.MAX_SAFE_INTEGER) =>
   z.coerce
     .number({ error: 'must be a whole number' })
     .int('must be a whole number')
     .min(least, `must be at least ${least}`)
+    .max(most, `must be at most ${most}`)
     .default(fallback);
 const flag = z.stringbool().default(false);
 const list = z
@@ -65,6 +66,9 @@ export const variables = z.object({
   VERINFER_PROVER_RECYCLE: count(2000, 1)
     .describe('Proofs after which the prover process is replaced by a fresh one.')
     .meta({ why: 'Bounds what a slow leak can grow to. A fresh process costs one load of the keys.' }),
+  VERINFER_PROVER_NICE: count(10, 0, 19).describe('Niceness of the prover process, 0 to 19.').meta({
+    why: 'Answers and the database go first on a machine that does both; with 0 a host of its own competes like any program.',
+  }),
   VERINFER_PROOF_TIMEOUT_MS: count(300_000, 100)
     .describe('Deadline of one proof; past it the prover process is killed and the job fails.')
     .meta({
@@ -154,6 +158,7 @@ export interface Config {
   readonly proverCount: number;
   readonly proverMemoryBytes: number;
   readonly proverRecycle: number;
+  readonly proverNice: number;
   readonly proofTimeoutMs: number;
   readonly leaseMs: number;
   readonly retentionMs: number;
@@ -198,6 +203,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     proverCount: e.VERINFER_PROVERS,
     proverMemoryBytes: e.VERINFER_PROVER_MEMORY_MB * 1048576,
     proverRecycle: e.VERINFER_PROVER_RECYCLE,
+    proverNice: e.VERINFER_PROVER_NICE,
     proofTimeoutMs: e.VERINFER_PROOF_TIMEOUT_MS,
     leaseMs: e.VERINFER_LEASE_MS,
     retentionMs: e.VERINFER_RETENTION_MS,

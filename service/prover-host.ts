@@ -6,6 +6,7 @@ import type { Pool } from 'pg';
 import type { Config } from './config.js';
 import { Lease } from './lease.js';
 import type { Logger } from './log.js';
+import { Admission } from './proving/admission.js';
 import { ProverChild, type TaskEnd } from './proving/child.js';
 import { Gate } from './proving/gate.js';
 import type { ProvenTensor, Proven, ProveJob } from './proving/protocol.js';
@@ -48,10 +49,13 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
       memoryBytes: config.proverMemoryBytes,
       deadlineMs: config.proofTimeoutMs,
       recycleAfter: config.proverRecycle,
+      niceness: config.proverNice,
       readableFolders: [config.modelsFolder],
     },
     log,
+    (residentBytes) => admission.measured(residentBytes),
   );
+  const admission = new Admission(config.proverMemoryBytes);
   const gate = new Gate();
   const models = new WarmModels(pool, config, child, log);
   const tally = new Tally();
@@ -94,7 +98,9 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
     for (;;) {
       if (child.closed) throw new ShuttingDown('the host is shutting down');
       const end = await gate.run(isSuspect, () =>
-        child.run({ type: 'prove', job }, (stage, wallMs) => notices.add(stage, wallMs)),
+        admission.run(job.modelId, () =>
+          child.run({ type: 'prove', job }, (stage, wallMs) => notices.add(stage, wallMs)),
+        ),
       );
       notices.end();
       if (end.kind !== 'died') {

@@ -22,6 +22,8 @@ export interface ChildLimits {
   readonly memoryBytes: number;
   readonly deadlineMs: number;
   readonly recycleAfter: number;
+  /** 0 to 19, as `nice` has it. */
+  readonly niceness: number;
   /** All that the process may read besides our own code: where the models are. */
   readonly readableFolders: readonly string[];
 }
@@ -44,7 +46,10 @@ interface Instance {
 }
 
 export class ProverChild {
+  /** The one that takes tasks. */
   private current: Instance | null = null;
+  /** It, and those that end with their last task. */
+  private readonly living = new Set<Instance>();
   private nextTask = 1;
   private readonly memoryTimer: NodeJS.Timeout;
   residentBytes = 0;
@@ -55,13 +60,14 @@ export class ProverChild {
     private readonly threadModule: string,
     private readonly limits: ChildLimits,
     private readonly log: Logger,
+    private readonly onMemory: (residentBytes: number) => void = () => undefined,
   ) {
     this.memoryTimer = setInterval(() => void this.watchMemory(), 250);
     this.memoryTimer.unref();
   }
 
   get inFlight(): number {
-    return this.current?.running.size ?? 0;
+    return [...this.living].reduce((sum, { running }) => sum + running.size, 0);
   }
 
   get pid(): number | undefined {
@@ -95,7 +101,7 @@ export class ProverChild {
     ];
     const child = fork(
       fileURLToPath(new URL('./process.js', import.meta.url)),
-      [this.threadModule, String(threadCount)],
+      [this.threadModule, String(threadCount), String(this.limits.niceness)],
       {
         serialization: 'advanced',
         stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -107,6 +113,7 @@ export class ProverChild {
     let isReady: () => void = () => undefined;
     const ready = new Promise<void>((done) => (isReady = done));
     const instance: Instance = { process: child, ready, running: new Map(), finishedCount: 0, reason: null };
+    this.living.add(instance);
     child.on('message', (message: FromProcess) => {
       if (message.type === 'ready') isReady();
       else this.receive(instance, message);
@@ -140,8 +147,10 @@ export class ProverChild {
     clearTimeout(task.timer);
     instance.running.delete(taskId);
     task.done(end);
-    if (++instance.finishedCount >= this.limits.recycleAfter && instance.running.size === 0)
-      this.kill(instance, 'recycle');
+    if (++instance.finishedCount < this.limits.recycleAfter) return;
+    // The next task goes to a fresh process; this one ends with its last.
+    if (this.current === instance) this.current = null;
+    if (instance.running.size === 0) this.kill(instance, 'recycle');
   }
 
   private expire(instance: Instance, taskId: number): void {
@@ -159,6 +168,7 @@ export class ProverChild {
   /** From outside: another process's kill -9, or the kernel's; by its own doing: a fault, an exit, our memory limit. */
   private died(instance: Instance, code: number | null, signal: NodeJS.Signals | null): void {
     if (this.current === instance) this.current = null;
+    this.living.delete(instance);
     const { running, reason } = instance;
     const alone = running.size === 1;
     const fromOutside = signal === 'SIGKILL' || signal === 'SIGTERM' || signal === 'SIGINT';
@@ -170,18 +180,21 @@ export class ProverChild {
   }
 
   private async watchMemory(): Promise<void> {
-    const instance = this.current;
-    const pid = instance?.process.pid;
-    if (!instance || !pid) return;
-    const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-    this.residentBytes = 1024 * Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0);
-    this.peakBytes = Math.max(this.peakBytes, this.residentBytes);
-    if (this.residentBytes > this.limits.memoryBytes) this.kill(instance, 'memory');
+    let sum = 0;
+    for (const instance of this.living) {
+      const status = await readFile(`/proc/${instance.process.pid}/status`, 'utf8').catch(() => '');
+      const bytes = 1024 * Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0);
+      if (bytes > this.limits.memoryBytes) this.kill(instance, 'memory');
+      sum += bytes;
+    }
+    this.residentBytes = sum;
+    this.peakBytes = Math.max(this.peakBytes, sum);
+    this.onMemory(sum);
   }
 
   close(): void {
     this.closed = true;
     clearInterval(this.memoryTimer);
-    if (this.current) this.kill(this.current, 'closing');
+    for (const instance of this.living) this.kill(instance, 'closing');
   }
 }

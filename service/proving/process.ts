@@ -2,17 +2,17 @@
  * The prover process: a Piscina pool of proving threads, alone in a process, because a fault in native code or memory
  * outside V8 takes the whole process and nothing inside can stop it. The host (host.ts) watches it from outside.
  */
-import { constants, setPriority } from 'node:os';
+import { setPriority } from 'node:os';
 import { MessageChannel } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { FromProcess, Loaded, Proven, Refused, ToProcess } from './protocol.js';
 
-const [threadModule, threadCount] = process.argv.slice(2);
+const [threadModule, threadCount, niceness] = process.argv.slice(2);
 if (!process.send || !threadModule)
   throw new Error('prover process: is started by the prover host, not by hand');
 
-// Answers go before proofs on a full machine.
-setPriority(constants.priority.PRIORITY_LOW);
+// Answers and the database go before proofs on a full machine. Threads made from here on inherit it.
+setPriority(Number(niceness));
 
 const pool = new Piscina({
   filename: threadModule,

@@ -156,10 +156,11 @@ try {
       kills,
       lost,
       doubleSettled: campaign.doubleSettled,
-      twoHostSpeedup: Math.round(speedup * 100) / 100,
+      twoHostSpeedup: Number.isNaN(speedup) ? null : Math.round(speedup * 100) / 100,
     }),
   );
-  if (lost > 0 || campaign.doubled > 0 || campaign.doubleSettled > 0) process.exitCode = 1;
+  if (Number.isNaN(speedup) || lost > 0 || campaign.doubled > 0 || campaign.doubleSettled > 0)
+    process.exitCode = 1;
 } finally {
   await service.stop();
   await rm(folder, { recursive: true, force: true });

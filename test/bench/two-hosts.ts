@@ -4,7 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Service } from '../../service/supervisor.js';
 
-/** Times as fast as one. `post` makes `count` inferences, all distinct; they are proven before this returns. */
+/** A backlog that takes longer than this was not measured. */
+const limitS = 120;
+
+/** Times as fast as one; NaN when it could not be measured. `post` makes the backlog, all distinct, and tells its ids. */
 export async function twoHostSpeedup(service: Service, post: () => Promise<string[]>): Promise<number> {
   const one = await secondsWith(service, [1], post);
   const two = await secondsWith(service, [0, 1], post);
@@ -28,7 +31,7 @@ async function secondsWith(
       }
     }
     const ids = await post();
-    for (;;) {
+    for (const end = Date.now() + limitS * 1000; Date.now() < end;) {
       // From the first claim to the last proof, by the database's clock.
       const { rows } = await pool.query<{ open: number; seconds: number }>(
         `select count(*) filter (where proven_at is null and failed_at is null)::int as open,
@@ -38,6 +41,7 @@ async function secondsWith(
       if (rows[0]!.open === 0) return rows[0]!.seconds;
       await sleep(100);
     }
+    return Number.NaN;
   } finally {
     for (const host of hosts) {
       host.kill('SIGTERM');
@@ -50,6 +54,12 @@ function startHost(core: number, id: string, databaseUrl: string): ChildProcess 
   const cli = fileURLToPath(new URL('../../service/cli.js', import.meta.url));
   return spawn('taskset', ['-c', String(core), process.execPath, cli, 'prover'], {
     stdio: 'ignore',
-    env: { ...process.env, DATABASE_URL: databaseUrl, VERINFER_PROVERS: '1', VERINFER_HOST_ID: id },
+    env: {
+      ...process.env,
+      DATABASE_URL: databaseUrl,
+      VERINFER_PROVERS: '1',
+      VERINFER_PROVER_NICE: '0',
+      VERINFER_HOST_ID: id,
+    },
   });
 }

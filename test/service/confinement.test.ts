@@ -81,7 +81,7 @@ test.serial(
     const child = new ProverChild(
       probeModule,
       {
-        ...{ threadCount: 1, memoryBytes: 2 ** 32, deadlineMs: 30_000, recycleAfter: 10 },
+        ...{ threadCount: 1, memoryBytes: 2 ** 32, deadlineMs: 30_000, recycleAfter: 10, niceness: 0 },
         readableFolders: [models],
       },
       createLog({ logLevel: 'silent' }, 'test'),

@@ -132,6 +132,25 @@ for (const kind of ['buffers', 'wasm', 'heap'] as const)
     },
   );
 
+test.serial(
+  'Q08 the prover process is replaced after its number of proofs, also under a backlog',
+  async (t) => {
+    await service.prover!.stop();
+    service.prover = await service.startProver({ proverRecycle: 6 });
+    const pids = new Set<number>();
+    const watch = setInterval(() => {
+      const { pid } = service.prover!.child;
+      if (pid !== undefined) pids.add(pid);
+    }, 5);
+    const ids = await Promise.all(Array.from({ length: 40 }, (_, n) => submit(700 + n)));
+    for (const id of ids) t.is((await untilOver(service.url, id)).state, 'proven');
+    clearInterval(watch);
+    t.true(pids.size >= 4, `processes: ${pids.size}`);
+    await service.prover!.stop();
+    service.prover = await service.startProver();
+  },
+);
+
 test.serial('Q09 a proof that never ends is killed at its deadline and fails', async (t) => {
   const started = Date.now();
   const over = await untilOver(service.url, await submit(mischief.loop));
