@@ -143,7 +143,7 @@ function checkSetupClass(model: ModelDescription, request: InferenceRequest): vo
 }
 
 export function readInputs(
-  model: ModelDescription,
+  model: Pick<ModelDescription, 'inputs'>,
   request: Pick<InferenceRequest, 'input' | 'inputs'>,
 ): Map<string, TensorValues> {
   const given = request.inputs ?? {};

@@ -15,7 +15,9 @@ import { manifestDigest } from '../verifier/receipt.js';
 import type { Receipt } from '../verifier/schema.js';
 import type { Expectations } from '../verifier/expectations.js';
 import { verifyReceipt } from '../verifier/verify-receipt.js';
-import { checkCircuit, checkKey, checkRun, checkTranscript, type NamedModel } from './circuit-claims.js';
+import { chainBeacon } from '../ceremony/beacon.js';
+import { checkCircuit, checkKey, checkRun, type NamedModel } from './circuit-claims.js';
+import { checkSetup } from './setup-claims.js';
 import type { AuditSubject } from './subject.js';
 
 export interface AuditOptions {
@@ -54,7 +56,10 @@ export async function audit(subject: AuditSubject, options: AuditOptions): Promi
     await checkRun(ledger, receipt, receipt?.opening ?? options.expectations?.input, built);
     options.onProgress?.('checking the key');
     await checkKey(ledger, subject, receipt, named.model, built);
-    await checkTranscript(ledger, options.ceremonyFolder, named.model);
+    options.onProgress?.('verifying the setup');
+    const source = options.chain && (await chainBeacon(options.chain.provider).catch(() => undefined));
+    await checkSetup(ledger, options.ceremonyFolder, named.model, source);
+    options.onProgress?.('asking the chain');
     await checkContracts(ledger, named, options.chain);
   }
   const setup = named?.model.setup ?? { class: 'dev-single-party' as const, contributorCount: 1 };

@@ -9,7 +9,6 @@ import { vkHash } from '../../prover/codec.js';
 import { selectEngine } from '../../prover/index.js';
 import type { VerifyingKey } from '../../prover/keys.js';
 import { verify } from '../../prover/verify.js';
-import { verifyCeremony } from '../ceremony/verify.js';
 import type { Ledger } from '../verifier/ledger.js';
 import { manifestDigest } from '../verifier/receipt.js';
 import type { Opening, Receipt } from '../verifier/schema.js';
@@ -170,49 +169,6 @@ function sampleRequest(receipt: Receipt | undefined, manifest: Manifest) {
     ({ name, shape }) => [name, new Int32Array(shape.reduce((a, b) => a * b, 1))] as const,
   );
   return { inputs: new Map(opened ?? zeros), ctx: 1n, salt: 1n };
-}
-
-/** The ceremony behind the key, all of it, or why nobody can say. */
-export async function checkTranscript(
-  ledger: Ledger,
-  ceremonyFolder: string | undefined,
-  { vkHash: named, circuitHash, setup }: Receipt['model'],
-): Promise<void> {
-  const claim = 'nobody can forge proofs for this model';
-  if (setup.class === 'dev-single-party') {
-    ledger.unknown('transcript', claim, 'a development setup: whoever ran it can');
-    return;
-  }
-  if (ceremonyFolder === undefined) {
-    ledger.unknown('transcript', claim, 'no ceremony folder at hand');
-    return;
-  }
-  const how = 'phase 1, every contribution, transcript and signatures verified again';
-  const told = `if one of ${setup.contributorCount} contributors destroyed their secret, ${claim}`;
-  let isBeaconChecked = false;
-  await ledger.attemptAsync('transcript', told, how, async () => {
-    const report = await verifyCeremony(ceremonyFolder);
-    ({ isBeaconChecked } = report);
-    const wanted = {
-      vkHash: named,
-      circuitHash,
-      contributorCount: setup.contributorCount,
-      transcriptDigest: setup.transcriptDigest,
-    };
-    for (const [name, value] of Object.entries(wanted)) {
-      const got = String(report[name as keyof typeof wanted]);
-      if (got !== String(value))
-        throw new Error(`${name}: the model names ${value}, the ceremony gave ${got}`);
-    }
-    return true;
-  });
-  if (!isBeaconChecked) {
-    ledger.unknown(
-      'beacon',
-      'the beacon is the announced block of its chain',
-      'taken from the transcript; `verinfer ceremony verify` asks the chain',
-    );
-  }
 }
 
 const sha256 = (bytes: Uint8Array): string => `0x${createHash('sha256').update(bytes).digest('hex')}`;

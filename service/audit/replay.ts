@@ -81,7 +81,7 @@ export async function traceRuntime(
  * What ONNX Runtime is fed so that its own QuantizeLinear gives back these integers: (q − zero point)·scale, whose
  * rounding error is far below half a step.
  */
-function runtimeInputs(manifest: Manifest, inputs: IntegerTensors): Map<string, TensorValues> {
+export function runtimeInputs(manifest: Manifest, inputs: IntegerTensors): Map<string, TensorValues> {
   const feeds = new Map<string, TensorValues>();
   for (const { name, given, shape, quantization, encoding } of manifest.inputs) {
     const integers = inputs.get(name);

@@ -1,12 +1,14 @@
 /** What is audited, and the evidence at hand: a receipt, a bundle or a model, read from files and, if asked, a server. */
-import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { verifyingKeyFromJson } from '../../prover/codec.js';
 import type { VerifyingKey } from '../../prover/keys.js';
+import { ceremonyPaths } from '../ceremony/folder.js';
+import { readTranscript } from '../ceremony/transcript.js';
 import { maxReceiptBytes, parseReceipt } from '../verifier/receipt.js';
 import type { Receipt } from '../verifier/schema.js';
 import { parseBundle, UnreadableSubject } from './bundle.js';
+import { fetchModel, fetchOnnx } from './download.js';
 
 export interface AuditSubject {
   readonly kind: 'receipt' | 'bundle' | 'model';
@@ -26,12 +28,13 @@ export interface EvidencePlaces {
   readonly modelsFolder?: string;
   readonly onnxPath?: string;
   readonly zkeyPath?: string;
-  /** An API host that serves artifacts by SHA-256. */
+  /** An API host that serves artifacts by SHA-256, and what a model id stands for. */
   readonly serverUrl?: string;
+  /** The public folder of the model's ceremony; the key it ended in is there. */
+  readonly ceremonyFolder?: string;
 }
 
 const maxBundleBytes = 256 * 2 ** 20;
-const maxOnnxBytes = 512 * 2 ** 20;
 
 /** @throws UnreadableSubject when there is nothing to audit */
 export async function readSubject(source: string, places: EvidencePlaces): Promise<AuditSubject> {
@@ -58,13 +61,33 @@ export async function readSubject(source: string, places: EvidencePlaces): Promi
 }
 
 async function modelSubject(modelId: string, places: EvidencePlaces): Promise<AuditSubject> {
-  if (places.modelsFolder === undefined)
-    throw new UnreadableSubject(modelId, 'in a models folder', 'no folder given');
-  const folder = path.join(places.modelsFolder, modelId);
+  const { modelsFolder, serverUrl } = places;
+  const folder = modelsFolder && path.join(modelsFolder, modelId);
+  const isHere = folder && (await stat(path.join(folder, 'identity.json')).catch(() => null));
+  if (!isHere && serverUrl !== undefined) {
+    const fetched = await fetchModel(serverUrl, modelId);
+    if (fetched === undefined)
+      throw new UnreadableSubject(modelId, 'a model of the server', 'another answer');
+    const { identity, manifest, verifyingKeyJson } = fetched;
+    const verifyingKey = quietly(() => verifyingKeyFromJson(verifyingKeyJson));
+    const setup = {
+      class: identity['setupClass'],
+      contributorCount: identity['contributorCount'],
+      transcriptDigest: identity['transcriptDigest'],
+    };
+    const model = { ...identity, setup } as unknown as Receipt['model'];
+    const subject = { kind: 'model', model: { model, manifest, modelId }, sources: [serverUrl] } as const;
+    return evidence({ ...subject, ...(verifyingKey && { verifyingKey }) }, places);
+  }
+  if (folder === undefined) throw new UnreadableSubject(modelId, 'in a models folder', 'no folder given');
   const json = async (name: string): Promise<Record<string, unknown>> => {
-    const text = await readFile(path.join(folder, name), 'utf8').catch(() => undefined);
-    if (text === undefined) throw new UnreadableSubject(path.join(folder, name), 'a file', 'nothing');
-    return JSON.parse(text) as Record<string, unknown>;
+    const where = path.join(folder, name);
+    const text = await readFile(where, 'utf8').catch(() => undefined);
+    if (text === undefined) throw new UnreadableSubject(where, 'a file (or give --server)', 'nothing');
+    const value = quietly(() => JSON.parse(text) as unknown);
+    if (typeof value !== 'object' || value === null)
+      throw new UnreadableSubject(where, 'JSON', 'something else');
+    return value as Record<string, unknown>;
   };
   const { setupClass, contributorCount, transcriptDigest, ...hashes } = await json('identity.json');
   const model = {
@@ -90,11 +113,12 @@ async function evidence(subject: AuditSubject, places: EvidencePlaces): Promise<
     subject.onnx ??
     (await read(places.onnxPath, 'the given ONNX file')) ??
     (await read(folder && path.join(folder, 'model.onnx'), 'the models folder')) ??
-    (await download(places.serverUrl, named?.model.modelHash, sources));
+    (await fetchOnnx(places.serverUrl, named?.model.modelHash, sources));
   const vkJson = await read(folder && path.join(folder, 'vk.json'), 'its vk.json');
-  const verifyingKey = vkJson && quietly(() => verifyingKeyFromJson(JSON.parse(vkJson.toString('utf8'))));
-  const stored = folder && path.join(folder, 'key.zkey');
-  const zkeyPath = places.zkeyPath ?? (stored && (await stat(stored).catch(() => null)) ? stored : undefined);
+  const verifyingKey =
+    subject.verifyingKey ??
+    (vkJson && quietly(() => verifyingKeyFromJson(JSON.parse(vkJson.toString('utf8')))));
+  const zkeyPath = places.zkeyPath ?? (await provingKeyAt(folder, places.ceremonyFolder));
   return {
     ...subject,
     ...(onnx && { onnx }),
@@ -104,29 +128,29 @@ async function evidence(subject: AuditSubject, places: EvidencePlaces): Promise<
   };
 }
 
+/** The key in the models folder, else the one the ceremony ended in. */
+async function provingKeyAt(
+  folder: string | undefined,
+  ceremonyFolder: string | undefined,
+): Promise<string | undefined> {
+  const candidates = folder === undefined ? [] : [path.join(folder, 'key.zkey')];
+  if (ceremonyFolder !== undefined) {
+    const { transcript, key } = ceremonyPaths(ceremonyFolder);
+    const head = await readTranscript(transcript).then(
+      ({ final }) => final?.key,
+      () => undefined,
+    );
+    if (head !== undefined) candidates.push(key(head));
+  }
+  for (const candidate of candidates) if (await stat(candidate).catch(() => null)) return candidate;
+  return undefined;
+}
+
 const namedBy = ({ model, manifest, statement }: Receipt) => ({
   model,
   manifest,
   modelId: statement.modelId,
 });
-
-/** The ONNX file by its hash; other bytes than asked for are as good as none. */
-async function download(
-  serverUrl: string | undefined,
-  modelHash: string | undefined,
-  sources: string[],
-): Promise<Uint8Array | undefined> {
-  if (serverUrl === undefined || modelHash === undefined) return undefined;
-  const url = new URL(`/v1/artifacts/${modelHash.slice(2)}`, serverUrl);
-  const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(60_000) }).catch(
-    () => null,
-  );
-  if (!response?.ok || Number(response.headers.get('content-length') ?? 0) > maxOnnxBytes) return undefined;
-  const bytes = new Uint8Array(await response.arrayBuffer());
-  if (createHash('sha256').update(bytes).digest('hex') !== modelHash.slice(2)) return undefined;
-  sources.push(serverUrl);
-  return bytes;
-}
 
 function quietly<T>(read: () => T): T | undefined {
   try {

@@ -2,14 +2,23 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { JsonRpcProvider } from 'ethers';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { audit } from '../audit/audit.js';
 import { encodeBundle, UnreadableSubject } from '../audit/bundle.js';
 import { readSubject } from '../audit/subject.js';
 import { auditTable } from '../audit/table.js';
 import type { Deployment } from '../chain/deployment.js';
+import { parseJson } from '../json.js';
 import { parseReceipt } from '../verifier/receipt.js';
 import { opening } from '../verifier/schema.js';
 import { type Expectations, MissingExpectation } from '../verifier/expectations.js';
+
+const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/);
+const deploymentSchema = z.object({
+  chainId: z.int().min(1),
+  ...{ verifier: address, registry: address, settlement: address, market: address },
+  blockNumber: z.int().min(0).optional().default(0),
+});
 
 interface AuditFlags {
   readonly model?: string;
@@ -41,11 +50,11 @@ export function register(program: Command): void {
     .option('--operator <address>', 'who must have answered')
     .option('--minimum-setup <class>', 'refuse anything below: ceremony')
     .option('--unsigned', 'accept a receipt that nobody signed')
-    .option('--rpc <url>', 'a node of the chain, yours')
     .option(
       '--deployment <file>',
-      'contract addresses you trust: JSON { chainId, verifier, registry, settlement, market }',
+      'chain and contracts you trust: JSON { chainId, verifier, registry, settlement, market }',
     )
+    .option('--rpc <url>', 'a node of that chain, yours; without one, what the chain says is not checkable')
     .option('--onnx <file>', 'the model, if neither bundle nor models folder has it')
     .option('--key <file>', 'its proving key (.zkey), to prove once more')
     .option('--ceremony <folder>', 'the ceremony behind its key, to verify it again')
@@ -54,9 +63,8 @@ export function register(program: Command): void {
     .option('--json', 'the report as JSON')
     .action(async (source: string, flags: AuditFlags) => {
       process.exitCode = await run(source, flags).catch((error: unknown) => {
-        const isUsage = error instanceof UnreadableSubject || error instanceof MissingExpectation;
-        if (!isUsage) throw error;
-        process.stderr.write(`audit: ${error.message}\n`);
+        // What is wrong with the subject is a failed check; what is thrown kept the audit from being made.
+        process.stderr.write(`audit: ${error instanceof Error ? error.message : String(error)}\n`);
         return 2;
       });
     });
@@ -78,25 +86,36 @@ async function run(source: string, flags: AuditFlags): Promise<number> {
     ...(flags.onnx && { onnxPath: flags.onnx }),
     ...(flags.key && { zkeyPath: flags.key }),
     ...(flags.server && { serverUrl: flags.server }),
+    ...(flags.ceremony && { ceremonyFolder: flags.ceremony }),
   });
-  const deployment = flags.deployment
-    ? (JSON.parse(await readFile(flags.deployment, 'utf8')) as Deployment)
-    : undefined;
-  if ((flags.rpc === undefined) !== (deployment === undefined)) {
-    throw new MissingExpectation('--rpc and --deployment, both or neither');
-  }
+  const deployment = flags.deployment ? await readDeployment(flags.deployment) : undefined;
+  if (flags.rpc !== undefined && deployment === undefined)
+    throw new MissingExpectation('--deployment: which contracts of that chain');
   const provider = flags.rpc ? new JsonRpcProvider(flags.rpc) : undefined;
   try {
     const report = await audit(subject, {
       expectations: await expectationsOf(flags, deployment),
       ...(flags.ceremony && { ceremonyFolder: flags.ceremony }),
       ...(provider && deployment && { chain: { provider, deployment } }),
+      onProgress: (claim) => void (process.stderr.isTTY && process.stderr.write(`\r${claim} …\u001b[K`)),
     });
+    if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
     process.stdout.write(`${flags.json ? JSON.stringify(report) : auditTable(report)}\n`);
     return report.exitCode;
   } finally {
     provider?.destroy();
   }
+}
+
+async function readDeployment(path: string): Promise<Deployment> {
+  const parsed = deploymentSchema.safeParse(parseJson(await readFile(path)));
+  if (!parsed.success)
+    throw new UnreadableSubject(
+      path,
+      'a deployment: chainId and the four contract addresses',
+      'another file',
+    );
+  return parsed.data;
 }
 
 async function expectationsOf(flags: AuditFlags, deployment: Deployment | undefined): Promise<Expectations> {
@@ -107,7 +126,7 @@ async function expectationsOf(flags: AuditFlags, deployment: Deployment | undefi
     operator: flags.operator,
     allowUnsigned: flags.unsigned,
     minimumSetupClass: flags.minimumSetup,
-    ...(flags.opening && { input: opening.parse(JSON.parse(await readFile(flags.opening, 'utf8'))) }),
+    ...(flags.opening && { input: opening.parse(parseJson(await readFile(flags.opening))) }),
     ...(deployment && { chainId: deployment.chainId, contract: deployment.settlement }),
   };
 }

@@ -6,6 +6,7 @@ import pc from 'picocolors';
 import { chainBeacon, type BeaconSource } from '../ceremony/beacon.js';
 import { Ceremony, defaultLimits, openCeremony } from '../ceremony/ceremony.js';
 import { contribute } from '../ceremony/client.js';
+import { fetchCeremony } from '../ceremony/fetch.js';
 import { installCeremonyModel } from '../ceremony/install.js';
 import { serveCeremony } from '../ceremony/server.js';
 import { verifyCeremony } from '../ceremony/verify.js';
@@ -17,7 +18,7 @@ export function register(program: Command): void {
   const ceremony = program
     .command('ceremony')
     .description(
-      'setup ceremony of a model (phase 2): open, serve, contribute, announce, finalise, verify, install',
+      'setup ceremony of a model (phase 2): open, serve, contribute, announce, finalise, fetch, verify, install',
     );
   ceremony
     .command('open <folder>')
@@ -81,6 +82,17 @@ export function register(program: Command): void {
     .action(async (folder: string, { rpc }: { rpc: string }) => {
       const { final, digest } = await held(folder, rpc, (open) => open.finalise());
       process.stdout.write(`key ${final!.key}\nvkHash ${final!.vkHash}\ntranscript ${digest}\n`);
+    });
+  ceremony
+    .command('fetch <url> <folder>')
+    .description('copy what a coordinator publishes, to verify it here')
+    .action(async (url: string, folder: string) => {
+      const { digest, final } = await fetchCeremony(
+        url,
+        folder,
+        (step) => void process.stderr.write(`${step}\n`),
+      );
+      process.stdout.write(`transcript ${digest}, ${final ? 'final' : 'still open'}\n`);
     });
   ceremony
     .command('verify <folder>')
