@@ -151,7 +151,8 @@ export async function proveReceipt(
   return { receipt, opening: receipt.opening as Opening, content, operator };
 }
 
-function executedHash({ onnx, compiled }: ProvenModel): string {
+/** SHA-256 of the graph that ONNX Runtime runs for the model. */
+export function executedHash({ onnx, compiled }: ProvenModel): string {
   const { executed } = executedModelOf(onnx, () => compiled.manifest.outputs.map(({ name }) => name));
   return `0x${createHash('sha256').update(executed).digest('hex')}`;
 }
