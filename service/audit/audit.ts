@@ -49,7 +49,7 @@ export async function audit(subject: AuditSubject, options: AuditOptions): Promi
     ? { model: receipt.model, manifest: receipt.manifest, modelId: receipt.statement.modelId }
     : subject.model;
   if (named) {
-    if (!receipt) checkModelItself(ledger, subject, named);
+    if (!receipt) checkModelItself(ledger, subject, named, options.expectations?.minimumSetupClass);
     options.onProgress?.('recompiling the model');
     const built = checkCircuit(ledger, subject, named, receipt);
     options.onProgress?.('running the inference again');
@@ -99,6 +99,7 @@ function checkModelItself(
   ledger: Ledger,
   { verifyingKey }: AuditSubject,
   { model, manifest, modelId }: NamedModel,
+  minimumSetupClass: Expectations['minimumSetupClass'],
 ): void {
   ledger.equal('model-id', 'the model id follows from its parts', 'recomputed', () => [
     hashIdentity({ ...model, ...model.setup, setupClass: SETUP_CLASS[model.setup.class] }),
@@ -110,6 +111,11 @@ function checkModelItself(
     'keccak256 of its canonical text',
     () => [manifestDigest(manifest), model.manifestDigest],
   );
+  if (minimumSetupClass !== undefined) {
+    ledger.ensure('setup', 'the setup was a ceremony', 'setup class in the model id', () =>
+      model.setup.class === 'ceremony' ? undefined : model.setup.class,
+    );
+  }
   if (verifyingKey === undefined) {
     ledger.unknown('vk-hash', 'the key is the one it names', 'no key at hand');
     return;
