@@ -1,5 +1,6 @@
 /** An inference's input from a file, in any form an auditor may have it. */
 import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
 import type { Manifest } from '../../circuits/index.js';
 import { runtimeInputs } from '../audit/replay.js';
 import { UnreadableSubject } from '../audit/bundle.js';
@@ -15,23 +16,22 @@ export type GivenInput = Pick<InferenceRequest, 'input' | 'inputs' | 'nonce' | '
 
 /**
  * A request; an object of arrays by input name; an opening `{ inputs, salt }`; or a receipt that carries one. Openings
- * hold integers: they become what quantizes to them. Throws UnreadableSubject for anything else.
+ * hold integers: they become what quantizes to them. Throws ZodError for a request that is none, UnreadableSubject for
+ * a receipt without its opening.
  */
 export async function readInputFile(path: string, manifest: Manifest): Promise<GivenInput> {
   const bytes = await readFile(path);
-  const value = parseJson(bytes) as Record<string, unknown>;
-  const request = inferenceRequest.safeParse(value);
-  if (request.success) return request.data;
-  const isByName = Object.values(value).every(
-    (v) => Array.isArray(v) && v.every((x) => typeof x === 'number'),
-  );
-  if (isByName)
-    return { inputs: byName(Object.entries(value).map(([name, data]) => [name, data as number[]])) };
+  const value = parseJson(bytes);
+  const named = z.record(z.string(), z.array(z.number())).safeParse(value);
+  if (named.success) return { inputs: byName(Object.entries(named.data)) };
   const opened = openingSchema.safeParse(value);
   if (opened.success) return fromOpening(opened.data, manifest);
-  const receipt = value['statement'] === undefined ? undefined : parseReceipt(bytes);
-  if (receipt?.opening) return fromOpening(receipt.opening, manifest);
-  throw new UnreadableSubject(path, inputForms, receipt ? 'a receipt without its opening' : 'something else');
+  if (z.object({ statement: z.object({}) }).safeParse(value).success) {
+    const { opening } = parseReceipt(bytes);
+    if (opening) return fromOpening(opening, manifest);
+    throw new UnreadableSubject(path, "the client's copy of a receipt", 'one without the input');
+  }
+  return inferenceRequest.parse(value);
 }
 
 function fromOpening({ inputs, salt }: Opening, manifest: Manifest): GivenInput {

@@ -59,7 +59,11 @@ test('a mistake is answered with what was expected and what was got', async (t) 
     [['compile', folder], /must be a file, got a folder/],
     [['compile', text], /is it an ONNX file\?/],
     [['compile', 'models/digits8x8/float.onnx'], /node ".+" \(\w+\): .+ must be .+, got /],
-    [['prove', 'models/digits8x8', '--input', badInput], /input/],
+    [
+      ['prove', '--model', 'models/digits8x8', '--input', badInput],
+      /must be the folder of an installed model/,
+    ],
+    [['replay', '--model', 'models/digits8x8/model.onnx', '--input', badInput], /input/],
     [['verify', notJson], /expectations: modelId or vkHash must be given by the reader/],
     [['audit', notJson, '--model', `0x${'1'.repeat(64)}`, '--request', `0x${'1'.repeat(64)}`], /must be/],
     [['keys', 'create', '--tenant', 'Not Good'], /--tenant: must be lower-case letters, digits and dashes/],
