@@ -94,7 +94,8 @@ export function findBoundary(graph: Graph): Boundary {
     const loose = node.inputs.find((name) => floats.has(name));
     if (loose !== undefined) view.refuse('input', 'quantized before use', `float input "${loose}"`);
     if (node.type === 'DequantizeLinear' || node.inputs.some((name) => answers.has(name))) {
-      if (!POST_PROCESSING.has(node.type) || node.domain !== '') {
+      const isNormalizer = node.domain === 'ai.onnx.ml' && node.type === 'Normalizer';
+      if (!isNormalizer && (!POST_PROCESSING.has(node.type) || node.domain !== '')) {
         view.refuse('position', 'inside the quantized part of the graph', 'after a DequantizeLinear');
       }
       node.outputs.forEach((name) => answers.add(name));

@@ -112,7 +112,10 @@ export class Lowering {
       case 'LogSoftmax':
       case 'ArgMax':
         return this.tail(context);
+      case 'Normalizer':
+        return this.normalizer(context);
       default:
+        if (this.isLabelLookup(node)) return this.labelLookup(context);
         if (isWiring(node)) return this.wiring(context);
         if (this.hasIntegerOperand(node)) return emitIntegerNode(this, context);
         if (isPointwise(node)) return this.pointwise(context);
@@ -515,6 +518,26 @@ export class Lowering {
       args: [this.float(node, 0)],
       shape: this.shapeOf(node.outputs[0]!),
     });
+  }
+
+  /** ai.onnx.ml: rows divided by their norm, which only an answer may be. */
+  private normalizer({ node, type }: NodeContext): void {
+    const { shape } = type(0)!;
+    this.setFloat(node.outputs[0]!, { op: 'tail', node, args: [this.float(node, 0)], shape });
+  }
+
+  /** A table of labels, read at the place that an ArgMax outside the proof names. */
+  private isLabelLookup(node: GraphNode): boolean {
+    const index = this.value(node.inputs[1] ?? '');
+    const isTail = index?.kind === 'float' && index.float.op === 'tail';
+    return node.type === 'Gather' && isTail && this.graph.constants.get(node.inputs[0]!)?.dtype === 'int64';
+  }
+
+  private labelLookup({ node }: NodeContext): void {
+    const table = this.graph.constants.get(node.inputs[0]!)!;
+    const shape = this.shapeOf(node.outputs[0]!);
+    const args: Float[] = [{ op: 'constant', shape: table.shape, tensor: table }, this.float(node, 1)];
+    this.setFloat(node.outputs[0]!, { op: 'tail', dtype: 'int64', node, args, shape });
   }
 
   private pointwise(context: NodeContext): void {

@@ -39,7 +39,7 @@ export function emitFloat(lowering: Lowering, float: Float, name?: string): Tens
       const attributes = Object.fromEntries(float.node.attributes);
       return emit(
         float.node.name,
-        { type: float.node.type, inputs, attributes },
+        { type: float.node.type, domain: float.node.domain, inputs, attributes },
         float.dtype ?? (float.node.type === 'ArgMax' ? 'int64' : 'float32'),
       );
     }

@@ -51,11 +51,12 @@ export async function observeValues(
     let entry = seen.get(name);
     if (!entry) seen.set(name, (entry = { min: Infinity, max: -Infinity, shape, parts: [] }));
     for (const v of values) {
-      if (v < entry.min) entry.min = v;
-      if (v > entry.max) entry.max = v;
+      // Infinities and NaN of a function outside its domain have no place in a range.
+      if (v < entry.min && v > -Infinity) entry.min = v;
+      if (v > entry.max && v < Infinity) entry.max = v;
     }
     const stride = Math.max(1, Math.floor(values.length / perRun));
-    entry.parts.push(stride === 1 ? values.slice() : values.filter((_, i) => i % stride === 0));
+    entry.parts.push(values.filter((v, i) => i % stride === 0 && Number.isFinite(v)));
   };
   for (const input of inputs) {
     const feeds: Record<string, ort.Tensor> = {};
@@ -73,7 +74,13 @@ export async function observeValues(
   return new Map(
     [...seen].map(([name, { min, max, shape, parts }]) => [
       name,
-      { min, max, shape, sample: concatenate(parts), ...columns.get(name) },
+      {
+        min: Number.isFinite(min) ? min : 0,
+        max: Number.isFinite(max) ? max : 0,
+        shape,
+        sample: concatenate(parts),
+        ...columns.get(name),
+      },
     ]),
   );
 }

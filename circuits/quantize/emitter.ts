@@ -32,7 +32,7 @@ export interface EmittedNode {
 
 /** Operators newer than the opset that suffices for the rest. */
 const OPSET = 14;
-const NEWER_OPSETS: Readonly<Record<string, number>> = { Gelu: 20, Mish: 18 };
+const NEWER_OPSETS: Readonly<Record<string, number>> = { Gelu: 20, Mish: 18, Swish: 24 };
 
 export class Emitter {
   readonly #constants = new Map<string, ConstantTensor>();
@@ -135,6 +135,17 @@ export class Emitter {
       inputs: [value.name, this.scaleConstant(value.exponent), this.int8Constant(value.zeroPoint)],
       output,
     });
+  }
+
+  /** A float32 tensor kept inside an interval; an infinite end is left out. */
+  clip(input: string, [low, high]: readonly [number, number], output: string): string {
+    const bound = (value: number): string =>
+      Number.isFinite(value)
+        ? this.constant(`float_${value}`, { dtype: 'float32', shape: [], data: Float32Array.of(value) })
+        : '';
+    const inputs = [input, bound(low), bound(high)];
+    while (inputs.at(-1) === '') inputs.pop();
+    return this.emit({ type: 'Clip', name: `clip_${output}`, inputs, output });
   }
 
   /** Rounds the float32 tensor `input` into the integer twin of `output`. */

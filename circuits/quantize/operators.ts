@@ -10,9 +10,20 @@ import type { PlainOperator, PlainWiring } from './plain.js';
 const UNARY = new Set(
   (
     'Sigmoid Tanh LeakyRelu Elu Selu Celu Softplus Softsign HardSigmoid HardSwish Gelu Erf Exp Log Sqrt Abs Neg ' +
-    'Reciprocal Floor Ceil Round Sign Sin Cos Atan ThresholdedRelu Mish Shrink'
+    'Reciprocal Floor Ceil Round Sign Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh ThresholdedRelu Mish Shrink ' +
+    'Swish'
   ).split(' '),
 );
+
+/** Where a function has no value, the nearest argument that has one stands in; one step of the scale is `step`. */
+const DOMAINS: Readonly<Record<string, (step: number) => readonly [number, number]>> = {
+  Log: (step) => [step, Infinity],
+  Sqrt: () => [0, Infinity],
+  Asin: () => [-1, 1],
+  Acos: () => [-1, 1],
+  Acosh: () => [1, Infinity],
+  Atanh: (step) => [step - 1, 1 - step],
+};
 
 export function emitOperator(emitter: Emitter, operator: PlainOperator): void {
   const { node, output } = operator;
@@ -112,6 +123,8 @@ function emitThroughFloat(emitter: Emitter, operator: PlainOperator, type: strin
       : emitter.value(inputs[i]!);
     return emitter.dequantize(value, `${output}_float${i}`);
   });
+  const domain = DOMAINS[type]?.(2 ** emitter.value(inputs[0]!).exponent);
+  if (domain) floats[0] = emitter.clip(floats[0]!, domain, `${output}_inside`);
   if (type === 'Add' && floats.length > 2) refuseNode(node, 'inputs', 'two', String(floats.length));
   const result = emitter.emit({
     type,

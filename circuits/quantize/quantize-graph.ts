@@ -10,6 +10,7 @@ import { sizeOf } from '../onnx/shape.js';
 import { type CalibrationInput, observeValues, type ObservedValue } from './calibrate.js';
 import { Emitter, type QuantizedValue, type QuantizeOptions } from './emitter.js';
 import { chooseScales, copyFineOperands, type Scale } from './exponents.js';
+import { foldConstants } from './fold.js';
 import { emitAffine, emitConv, emitLinear } from './linear.js';
 import { emitOperator, emitWiring } from './operators.js';
 import type { PlainGraph, PlainNode } from './plain.js';
@@ -18,7 +19,13 @@ import { lowerTabular } from './tabular.js';
 import { ModelRefused } from '../errors.js';
 
 /** May follow the last integer, outside the proof: deterministic functions of it. */
-const TAIL = new Set(['Softmax', 'LogSoftmax', 'Sigmoid', 'ArgMax']);
+const TAIL = new Set([':Softmax', ':LogSoftmax', ':Sigmoid', ':ArgMax', 'ai.onnx.ml:Normalizer']);
+
+/** ArgMax or Sigmoid and so on, or the label that an ArgMax stands for. */
+function isTailNode({ domain, type, inputs }: GraphNode, { constants }: Graph): boolean {
+  const isLookup = domain === '' && type === 'Gather' && constants.get(inputs[0]!)?.dtype === 'int64';
+  return isLookup || TAIL.has(`${domain}:${type}`);
+}
 
 /** A table whose widest column is this many times the median one gets a scale for each column. */
 const FEATURE_SPREAD = 16;
@@ -38,7 +45,7 @@ export async function quantizeGraph(
   calibration: readonly CalibrationInput[],
   options: QuantizeOptions,
 ): Promise<QuantizedGraph> {
-  const graph = lowerTabular(given);
+  const graph = lowerTabular(await foldConstants(given));
   const inputNames = graph.inputs.map(({ name }) => name);
   const echoed = graph.outputs.find(({ name }) => inputNames.includes(name));
   if (echoed)
@@ -66,14 +73,20 @@ export async function quantizeGraph(
   const read = new Map<string, string>();
   for (const [output, value] of plain.outputs)
     read.set(output, emitter.dequantize(emitter.value(value), emitter.freshFloat(output, inputNames)));
-  for (const node of tail)
+  for (const node of tail) {
+    for (const name of node.inputs) {
+      const constant = graph.constants.get(name);
+      if (constant) emitter.constant(name, constant);
+    }
     emitter.emit({
       type: node.type,
+      domain: node.domain,
       name: node.name,
       inputs: node.inputs.map((name) => read.get(name) ?? name),
       output: node.outputs[0]!,
       attributes: tailAttributes(node, graph),
     });
+  }
   const integers = new Map(
     [...plain.nodes.map((node) => node.output), ...inputNames].map((name) => {
       const { name: integer, exponent, zeroPoint } = emitter.value(name);
@@ -91,18 +104,14 @@ function cutTail(graph: Graph): { body: Graph; tail: GraphNode[] } {
   for (const node of [...graph.nodes].reverse()) {
     const readers = graph.nodes.filter((other) => other.inputs.includes(node.outputs[0]!));
     const isRead = outputs.has(node.outputs[0]!) || readers.length > 0;
-    if (
-      node.domain !== '' ||
-      !TAIL.has(node.type) ||
-      !isRead ||
-      !readers.every((reader) => isTail.has(reader))
-    )
-      continue;
+    if (!isTailNode(node, graph) || !isRead || !readers.every((reader) => isTail.has(reader))) continue;
     isTail.add(node);
     tail.unshift(node);
   }
   const made = new Set(tail.map((node) => node.outputs[0]!));
-  const names = [...outputs, ...tail.flatMap((node) => node.inputs)].filter((name) => !made.has(name));
+  const names = [...outputs, ...tail.flatMap((node) => node.inputs)].filter(
+    (name) => !made.has(name) && !(graph.constants.has(name) && !outputs.has(name)),
+  );
   const body: Graph = {
     ...graph,
     nodes: graph.nodes.filter((node) => !isTail.has(node)),
