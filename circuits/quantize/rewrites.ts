@@ -1,9 +1,10 @@
 /** Averages, sums, transposed convolutions and odd matrix products, written as the convolutions and linear maps they are. */
 import type { AttributeValue, GraphNode } from '../onnx/graph.js';
-import { intAttribute, refuseNode } from '../onnx/node.js';
-import { mapByCoordinates, type NodeContext, sizeOf, stridesOf } from '../onnx/shape.js';
+import { floatAttribute, intAttribute, refuseNode } from '../onnx/node.js';
+import { broadcastShapes, mapByCoordinates, type NodeContext, sizeOf, stridesOf } from '../onnx/shape.js';
 import { windowOf } from '../onnx/window.js';
 import { reducedAxes } from '../onnx/wiring.js';
+import { spread } from './affine-map.js';
 import type { Simplifier } from './simplify.js';
 
 const ints = (value: readonly number[]): AttributeValue => ({ kind: 'ints', value });
@@ -212,4 +213,74 @@ export function vectorProductAsLinear(simplifier: Simplifier, node: GraphNode, w
     { ...node, name: `${node.name}_shape`, type: 'Wiring', inputs: [product], outputs: [output] },
     { shape, sources: [0], map: () => Int32Array.from({ length: sizeOf(shape) }, (_, i) => i) },
   );
+}
+
+/** alpha·A·B + beta·C with B computed: a product of two activations, then an affine map or a sum. */
+export function computedGemm(simplifier: Simplifier, node: GraphNode): void {
+  const output = node.outputs[0]!;
+  const shape = simplifier.shape(output);
+  if (simplifier.constant(node.inputs[0])) refuseNode(node, 'A', 'computed, as B is', 'a constant');
+  const [a, b] = ['transA', 'transB'].map((flag, i) =>
+    intAttribute(node, flag, 0) === 0
+      ? node.inputs[i]!
+      : transposed(simplifier, node, node.inputs[i]!, `${output}_${flag}`),
+  ) as [string, string];
+  const product = simplifier.fresh(`${output}_activations`, shape);
+  const matMul = { ...node, name: `${node.name}_product`, type: 'MatMul', attributes: new Map() };
+  simplifier.addOperator({ ...matMul, inputs: [a, b], outputs: [product] });
+  const size = sizeOf(shape);
+  const scale = new Float32Array(size).fill(floatAttribute(node, 'alpha', 1));
+  const beta = floatAttribute(node, 'beta', 1);
+  const given = node.inputs[2] ? simplifier.constant(node.inputs[2]) : undefined;
+  if (node.inputs[2] && !given) {
+    const scaled = simplifier.fresh(`${output}_scaled`, shape);
+    simplifier.addAffine({ ...node, outputs: [scaled] }, product, scale, new Float32Array(size));
+    const addend = simplifier.fresh(`${output}_addend`, simplifier.shape(node.inputs[2]));
+    const count = sizeOf(simplifier.shape(addend));
+    const factor = new Float32Array(count).fill(beta);
+    simplifier.addAffine({ ...node, outputs: [addend] }, node.inputs[2], factor, new Float32Array(count));
+    return simplifier.addOperator({
+      ...matMul,
+      name: node.name,
+      type: 'Add',
+      inputs: [scaled, addend],
+      outputs: [output],
+    });
+  }
+  const shift = given ? spread(given, shape) : new Float32Array(size);
+  if (!shift) refuseNode(node, 'C', 'broadcastable to the product', `[${given!.shape.join(',')}]`);
+  simplifier.addAffine(
+    node,
+    product,
+    scale,
+    shift.map((c) => beta * c),
+  );
+}
+
+/** Sum and Mean of any number of operands: additions one after the other, then the division. */
+export function sumAsAdditions(simplifier: Simplifier, node: GraphNode): void {
+  const output = node.outputs[0]!;
+  const shape = simplifier.shape(output);
+  const count = node.inputs.length;
+  let total = node.inputs[0]!;
+  node.inputs.slice(1).forEach((input, i) => {
+    const isLast = i === count - 2 && node.type === 'Sum';
+    const operands = [total, input].map((name) => simplifier.shape(name));
+    const partial = broadcastShapes(...(operands as [readonly number[], readonly number[]]));
+    if (!partial) refuseNode(node, 'input shapes', 'broadcastable', 'others');
+    const next = isLast ? output : simplifier.fresh(`${output}_sum${i}`, partial);
+    const name = isLast ? node.name : `${node.name}_sum${i}`;
+    simplifier.add({
+      ...node,
+      name,
+      type: 'Add',
+      inputs: [total, input],
+      outputs: [next],
+      attributes: new Map(),
+    });
+    total = next;
+  });
+  const size = sizeOf(shape);
+  const share = new Float32Array(size).fill(node.type === 'Mean' ? 1 / count : 1);
+  if (total !== output) simplifier.addAffine(node, total, share, new Float32Array(size));
 }

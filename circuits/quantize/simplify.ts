@@ -10,8 +10,10 @@ import { sizeOf, type ValueType } from '../onnx/shape.js';
 import { type Wiring, wiringOf } from '../onnx/wiring.js';
 import {
   averageAsConv,
+  computedGemm,
   leftProductAsLinear,
   reduceAsLinear,
+  sumAsAdditions,
   transposed,
   transposedConvAsConv,
   vectorProductAsLinear,
@@ -39,7 +41,7 @@ export class Simplifier {
     const kept = graph.nodes.filter((node) => !this.#vanishes(node));
     for (const node of kept) for (const input of node.inputs) this.#count(this.resolve(input));
     for (const output of graph.outputs) this.#count(this.resolve(output.name), 2);
-    for (const node of kept) this.#add(node);
+    for (const node of kept) this.add(node);
     const outputs = new Map(graph.outputs.map(({ name }) => [name, this.resolve(name)]));
     for (const value of outputs.values()) this.materialize(value);
     return { nodes: this.nodes, types: this.types, outputs };
@@ -78,7 +80,7 @@ export class Simplifier {
     return true;
   }
 
-  #add(original: GraphNode): void {
+  add(original: GraphNode): void {
     const node = { ...original, inputs: original.inputs.map((input) => this.resolve(input)) };
     const context = contextOf(original, this.graph, this.types);
     const affine = node.domain === '' ? readAffine(node, this) : undefined;
@@ -93,7 +95,7 @@ export class Simplifier {
           break;
         case 'Gemm':
           if (this.constant(node.inputs[1])) return this.#addProduct(node);
-          break;
+          return computedGemm(this, node);
         case 'Conv':
           if (this.constant(node.inputs[1])) return this.#addConvNode(node);
           break;
@@ -102,19 +104,15 @@ export class Simplifier {
           break;
         case 'AveragePool':
           return averageAsConv(this, node, context);
+        case 'Sum':
+        case 'Mean':
+          return sumAsAdditions(this, node);
         case 'GlobalAveragePool':
         case 'ReduceMean':
         case 'ReduceSum':
           return reduceAsLinear(this, node, context);
       }
-    for (const input of node.inputs) this.materialize(input);
-    this.nodes.push({
-      kind: 'operator',
-      name: node.name,
-      inputs: node.inputs,
-      output: node.outputs[0]!,
-      node,
-    });
+    this.addOperator(node);
   }
 
   /** Emits a pending affine map under the name of the value it computes. */
@@ -288,6 +286,17 @@ export class Simplifier {
       weights,
       weightShape,
       bias,
+      node,
+    });
+  }
+
+  addOperator(node: GraphNode): void {
+    for (const input of node.inputs) this.materialize(input);
+    this.nodes.push({
+      kind: 'operator',
+      name: node.name,
+      inputs: node.inputs,
+      output: node.outputs[0]!,
       node,
     });
   }
