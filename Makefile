@@ -75,6 +75,12 @@ demo-market: build ## three operators race, are killed at random, and the books 
 bench-gas: build ## what the contracts cost; table and one line of JSON
 	@node dist/test/bench/gas.js
 
+.PHONY: bench-mutation
+bench-mutation: CONTRACTS = 40
+bench-mutation: CODE = 24
+bench-mutation: build ## mutants of verifier, market, receipt and nonce code that the tests notice; CONTRACTS=… CODE=… mutants
+	@node dist/test/bench/mutation.js $(CONTRACTS) $(CODE)
+
 gas-snapshot: build ## bench-gas, pasted into docs/contracts.md and test/verifier-contracts/gas.json
 	@node dist/test/bench/gas.js write
 

@@ -27,16 +27,33 @@ export const settings = {
 
 const solc = createRequire(import.meta.url)('solc') as { compile(input: string): string; version(): string };
 
+export interface CompileOptions {
+  /** Of `settings`. */
+  readonly change?: Partial<typeof settings>;
+  /** Source texts by name, instead of the files'. */
+  readonly sources?: Readonly<Record<string, string>>;
+  /** Only these contracts; the compiler does no more than they need. */
+  readonly only?: readonly string[];
+}
+
 /** Compiles every .sol file under `root`. Throws with the compiler's text; a warning is an error. */
-export function compileContracts(root: string): Map<string, CompiledContract & { source: string }> {
+export function compileContracts(
+  root: string,
+  { change = {}, sources: texts = {}, only = ['*'] }: CompileOptions = {},
+): Map<string, CompiledContract & { source: string }> {
   const sources = Object.fromEntries(
     readdirSync(root, { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.sol') && !/^(out|cache)\//.test(name))
       .sort()
-      .map((name) => [name, { content: readFileSync(join(root, name), 'utf8') }]),
+      .map((name) => [name, { content: texts[name] ?? readFileSync(join(root, name), 'utf8') }]),
   );
-  const outputSelection = { '*': { '*': ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object'] } };
-  const input = { language: 'Solidity', sources, settings: { ...settings, outputSelection } };
+  const wanted = ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object'];
+  const outputSelection = { '*': Object.fromEntries(only.map((contract) => [contract, wanted])) };
+  const input = {
+    language: 'Solidity',
+    sources,
+    settings: { ...settings, ...change, outputSelection },
+  };
   const output = JSON.parse(solc.compile(JSON.stringify(input))) as SolcOutput;
   const complaints = (output.errors ?? []).filter(({ severity }) => severity !== 'info');
   if (complaints.length > 0) throw new Error(complaints.map((e) => e.formattedMessage).join('\n'));
@@ -47,20 +64,31 @@ export function compileContracts(root: string): Map<string, CompiledContract & {
   return compiled;
 }
 
-function build(root: string): void {
-  const out = join(root, 'out');
-  mkdirSync(out, { recursive: true });
-  for (const [name, { abi, evm, source }] of compileContracts(root)) {
+/** Writes one artifact a contract, as service/chain/artifacts.ts and the forge tests read them. */
+export function writeArtifacts(
+  folder: string,
+  compiled: ReturnType<typeof compileContracts>,
+  used: object = settings,
+): void {
+  mkdirSync(folder, { recursive: true });
+  for (const [name, { abi, evm, source }] of compiled) {
     const artifact = {
       contract: name,
       source,
       compiler: solc.version(),
-      settings,
+      settings: used,
       abi,
       bytecode: `0x${evm.bytecode.object}`,
       runtimeBytecode: `0x${evm.deployedBytecode.object}`,
     };
-    writeFileSync(join(out, `${name}.json`), `${JSON.stringify(artifact, null, 1)}\n`);
+    writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(artifact, null, 1)}\n`);
+  }
+}
+
+function build(root: string): void {
+  const compiled = compileContracts(root);
+  writeArtifacts(join(root, 'out'), compiled);
+  for (const [name, { evm }] of compiled) {
     const bytes = evm.deployedBytecode.object.length / 2;
     if (bytes > 0) process.stdout.write(`${name.padEnd(24)}${String(bytes).padStart(6)} bytes\n`);
   }

@@ -25,10 +25,17 @@ interface ForgeKind {
   readonly Invariant?: { readonly runs: number; readonly calls: number };
 }
 
+export interface ForgeOptions {
+  /** Artifacts to deploy instead of verifier-contracts/out; inside verifier-contracts/cache. */
+  readonly artifacts?: string;
+  readonly timeoutMs?: number;
+}
+
 /** Outcomes by function name, without arguments. */
 export async function runForge(
-  profile: 'default' | 'slow',
+  profile: 'default' | 'slow' | 'mutation',
   args: readonly string[] = [],
+  { artifacts, timeoutMs }: ForgeOptions = {},
 ): Promise<Map<string, ForgeOutcome>> {
   const binary = join('node_modules', '@foundry-rs', 'forge-linux-amd64', 'bin', 'forge');
   if (!existsSync(binary)) throw new Error(`forge: ${binary} must be installed, got nothing`);
@@ -37,9 +44,11 @@ export async function runForge(
     FOUNDRY_CONFIG: 'verifier-contracts/foundry.toml',
     FOUNDRY_PROFILE: profile,
     FOUNDRY_DISABLE_NIGHTLY_WARNING: '1',
+    ...(artifacts === undefined ? {} : { VERINFER_ARTIFACTS: artifacts }),
   };
   const text = await new Promise<string>((resolve, reject) => {
-    execFile(binary, ['test', '--json', ...args], { env, maxBuffer: 1 << 28 }, (error, stdout, stderr) => {
+    const options = { env, maxBuffer: 1 << 28, timeout: timeoutMs ?? 0, killSignal: 'SIGKILL' as const };
+    execFile(binary, ['test', '--json', ...args], options, (error, stdout, stderr) => {
       // A failing test ends forge with 1 and a report; anything else has no report.
       if (stdout.trimStart().startsWith('{')) resolve(stdout);
       else reject(new Error(`forge: ${error?.message ?? 'no report'}\n${stderr}\n${stdout}`));

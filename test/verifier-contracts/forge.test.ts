@@ -64,6 +64,9 @@ test('S06 a key that anyone could forge under is not registered', (t) => {
     t,
     'testFuzz_registerModel_refuses_unsafe_keys',
     'testFuzz_registerModel_refuses_another_key_and_sentinels',
+    'test_registerModel_names_what_is_unsafe',
+    'test_registerModel_takes_one_to_sixty_four_signals',
+    'test_registerModel_names_the_field',
   );
 });
 
@@ -92,12 +95,26 @@ test('S10 a model id is the hash of its identity and is registered once', (t) =>
   holds(t, 'testFuzz_registerModel_is_content_addressed', 'testFuzz_unknown_models_do_nothing');
 });
 
+test('S08 what is refused is named to the byte, in batches of several keys too', (t) => {
+  holds(
+    t,
+    'test_verify_names_what_is_wrong',
+    'test_verify_says_how_many_signals_a_key_names',
+    'test_verify_reads_the_key_behind_its_first_byte_and_pins_it',
+    'test_verifyBatch_of_two_keys_counts_through_all_proofs',
+    'test_verifyBatch_refuses_groups_that_do_not_add_up',
+    'testFuzz_verifyBatch_of_many_groups',
+    'test_verifyInference_of_two_outputs_and_of_a_frozen_model',
+  );
+});
+
 test('S11 a listing or an attestation speaks for its sender alone', (t) => {
   holds(
     t,
     'testFuzz_list_and_retire_speak_for_the_sender',
     'testFuzz_attest_speaks_for_the_sender',
     'testFuzz_list_bounds_the_uri',
+    'test_list_and_retire_to_the_byte',
   );
 });
 
@@ -111,7 +128,12 @@ test('M01 a copied proof pays its maker on every path', (t) => {
 });
 
 test('M02 a proof is worth nothing for another request, model, contract or chain', (t) => {
-  holds(t, 'testFuzz_fulfil_binds_the_request', 'testFuzz_settle_binds_chain_contract_and_model');
+  holds(
+    t,
+    'testFuzz_fulfil_binds_the_request',
+    'testFuzz_fulfil_binds_all_input_signals',
+    'testFuzz_settle_binds_chain_contract_and_model',
+  );
 });
 
 test('M03 one request, one payment: twice, re-randomized, or named twice in a batch', (t) => {
@@ -119,6 +141,7 @@ test('M03 one request, one payment: twice, re-randomized, or named twice in a ba
     t,
     'testFuzz_settle_once_by_anyone',
     'testFuzz_settle_counts_a_rerandomized_proof_once',
+    'testFuzz_settle_marks_one_nonce',
     'testFuzz_settleBatch_settles_a_twin_once',
     'testFuzz_settleBatch_settles_what_is_left',
     'testFuzz_fulfilBatch_fulfils_what_is_left',
@@ -132,6 +155,8 @@ test('M04 who may settle, fulfil and refund when, to the second', (t) => {
     'testFuzz_fulfil_by_the_holder_when_the_deadline_falls_into_the_first_minute',
     'testFuzz_settle_until_the_deadline',
     'testFuzz_refund_returns_the_fee_to_the_requester',
+    'testFuzz_refund_of_a_cancelled_request_waits_for_the_earlier_moment',
+    'test_lock_writes_down_who_and_until_when',
     'testFuzz_settle_refuses_a_frozen_model',
   );
 });
@@ -140,6 +165,8 @@ test('M05 what is not a proof is not taken for one', (t) => {
   holds(
     t,
     'testFuzz_fulfil_rejects_what_is_no_proof',
+    'test_nobody_is_paid_at_address_zero',
+    'test_fulfilBatch_refuses_another_count_of_signals_for_one_key',
     'testFuzz_settleBatch_is_all_or_nothing',
     'testFuzz_fulfilBatch_is_all_or_nothing',
   );
@@ -150,6 +177,8 @@ test('M06 a request id is the hash of all terms, the market and the chain', (t) 
     t,
     'testFuzz_request_ids_are_derived',
     'testFuzz_request_refuses_impossible_terms',
+    'test_request_takes_terms_up_to_their_bounds',
+    'test_request_refuses_terms_beyond_their_bounds',
     'testFuzz_request_escrows_exactly_the_fee',
   );
 });
@@ -184,6 +213,8 @@ test('M14 batches are capped and linear', (t) => {
     'testFuzz_settleBatch_is_capped',
     'test_the_largest_batch_fits_in_half_a_block',
     'testFuzz_settleBatch_spans_models',
+    'testFuzz_fulfilBatch_spans_models',
+    'test_fulfilBatch_takes_sixty_four_and_no_more',
   );
 });
 
@@ -200,6 +231,7 @@ test('M17 dev setups are refused on value chains and below a minimum class; a na
   holds(
     t,
     'testFuzz_registerModel_refuses_dev_setups_on_value_chains',
+    'test_registerModel_knows_the_development_chains',
     'testFuzz_request_demands_a_setup_class_and_an_attester',
   );
 });
@@ -231,11 +263,21 @@ test('M22 a contradiction freezes the model; honest pairs never do', (t) => {
     'testFuzz_reportContradiction_freezes',
     'testFuzz_reportContradiction_never_fires_on_honest_pairs',
     'testFuzz_reportContradiction_does_not_take_a_public_input_for_a_commitment',
+    'test_reportContradiction_at_its_bounds',
   );
 });
 
 test('M23 a proof of the canary freezes the model; nothing else is taken for it', (t) => {
-  holds(t, 'testFuzz_reportCanary_freezes', 'testFuzz_reportCanary_never_fires_on_another_statement');
+  holds(
+    t,
+    'testFuzz_reportCanary_freezes',
+    'testFuzz_reportCanary_never_fires_on_another_statement',
+    'test_reportCanary_says_what_it_expected',
+  );
+});
+
+test('S12 every move is announced, to the byte', (t) => {
+  holds(t, 'test_every_move_is_announced', 'test_settleBatch_announces_and_counts');
 });
 
 test('the example consumer acts on what was proved, once, and on nobody but the market', (t) => {

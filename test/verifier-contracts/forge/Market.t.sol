@@ -42,7 +42,7 @@ contract MarketTest is World {
     function testFuzz_request_ids_are_derived(uint256 nonce, uint256 field, uint256 other, address sender) public {
         IInferenceMarket.Terms memory terms = termsOf(requester, nonce);
         bytes32 id = market.requestIdOf(terms);
-        InferenceMarket twin = new InferenceMarket(registry);
+        InferenceMarket twin = newMarket(registry);
         assertTrue(twin.requestIdOf(terms) != id, "another market");
         vm.assume(sender != requester);
         vm.deal(sender, 10 ether);
@@ -225,6 +225,7 @@ contract MarketTest is World {
     }
 
     /// M21: the holder delivers in the grace after the deadline, when the lock ended with it.
+    /// forge-config: slow.fuzz.runs = 2000
     function testFuzz_fulfil_in_the_grace_after_the_deadline(uint256 late) public {
         IInferenceMarket.Terms memory terms = termsOf(requester, 1);
         open(terms);
@@ -407,6 +408,7 @@ contract MarketTest is World {
     }
 
     /// M20: under a frozen model nothing is paid, and everything flows back: the fee, and the collateral to its holder.
+    /// forge-config: slow.fuzz.runs = 2000
     function testFuzz_freeze_pays_nobody_and_traps_nothing(bool locked, bool cancelling, uint64 wait) public {
         IInferenceMarket.Terms memory terms = termsOf(requester, 1);
         open(terms);
@@ -452,6 +454,7 @@ contract MarketTest is World {
     }
 
     /// M11: eight hostile manners, as payee and as consumer: each loses its own call and nothing of anyone else's.
+    /// forge-config: slow.fuzz.runs = 2000
     function testFuzz_hostile_receivers_hurt_only_themselves(uint256 manner, uint256 gas_) public {
         Hostile hostile = new Hostile(market);
         IInferenceMarket.Terms memory terms = termsOf(requester, 1);
@@ -504,6 +507,7 @@ contract MarketTest is World {
         assertTrue(ok == (statusOf(id) == IInferenceMarket.Status.Fulfilled), "status");
     }
 
+    /// forge-config: slow.fuzz.runs = 2000
     function testFuzz_fulfilBatch_fulfils_what_is_left(uint256 count, uint256 before, uint256 refunded) public {
         count = bound(count, 1, 5);
         IInferenceMarket.Fulfilment[] memory all = new IInferenceMarket.Fulfilment[](count);

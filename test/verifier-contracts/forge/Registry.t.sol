@@ -171,6 +171,7 @@ contract RegistryTest is World {
     }
 
     /// M22, inputs in public: three packed input signals agree in the first and differ in the second. No contradiction.
+    /// forge-config: slow.fuzz.runs = 2000
     function testFuzz_reportContradiction_does_not_take_a_public_input_for_a_commitment(uint256 x, uint256 y, uint256 z) public {
         uint256 seed = 5000;
         bytes32 id = registry.registerModel(Toxic.identity(seed, 4), Toxic.keyBytes(seed, 4));
@@ -279,11 +280,11 @@ contract RegistryTest is World {
     }
 
     function makeRegistry(address over) external returns (ModelRegistry) {
-        return new ModelRegistry(IGroth16Verifier(over));
+        return newRegistry(IGroth16Verifier(over));
     }
 
     function makeSettlement() external returns (Settlement) {
-        return new Settlement(registry);
+        return newSettlement(registry);
     }
 
     function _harmless(

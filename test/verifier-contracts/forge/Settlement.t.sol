@@ -48,10 +48,11 @@ contract SettlementTest is World {
     }
 
     /// M02: another chain, another settlement contract, another model with the same key.
+    /// forge-config: slow.fuzz.runs = 2000
     function testFuzz_settle_binds_chain_contract_and_model(uint64 chainId, uint256 manifest) public {
         vm.assume(chainId != 31337);
         ISettlement.Inference memory inference = proven(human(1), 1, human(2), human(3), START, 7);
-        Settlement twin = new Settlement(registry);
+        Settlement twin = newSettlement(registry);
         assertReason(
             reasonOf(address(twin), abi.encodeCall(twin.settle, (inference))),
             IGroth16Verifier.ProofRejected.selector,
@@ -90,6 +91,7 @@ contract SettlementTest is World {
         assertReason(_refused(inference), ISettlement.AlreadySettled.selector, "a re-randomized twin");
     }
 
+    /// forge-config: slow.fuzz.runs = 2000
     function testFuzz_settleBatch_settles_what_is_left(uint256 count, uint256 before, uint256 late) public {
         count = bound(count, 1, 6);
         ISettlement.Inference[] memory all = _batch(count);
@@ -130,6 +132,7 @@ contract SettlementTest is World {
         }
     }
 
+    /// forge-config: slow.fuzz.runs = 2000
     function testFuzz_settleBatch_settles_a_twin_once(uint256 count, uint256 twin) public {
         count = bound(count, 2, 5);
         ISettlement.Inference[] memory all = _batch(count);
@@ -137,6 +140,7 @@ contract SettlementTest is World {
         assertEq(settlement.settleBatch(all), count - 1, "a member named twice");
     }
 
+    /// forge-config: slow.fuzz.runs = 2000
     function testFuzz_settleBatch_spans_models(uint256 order) public {
         uint256 seed = 6000 + order % 100;
         IModelRegistry.Identity memory identity = Toxic.identity(seed, SIGNALS);
@@ -193,6 +197,7 @@ contract SettlementTest is World {
         assertTrue(ok == settlement.isSettled(human(1), 1), "settled without success");
     }
 
+    /// forge-config: slow.fuzz.runs = 2000
     function testFuzz_settle_refuses_a_frozen_model(uint256 output) public {
         ISettlement.Inference memory inference = proven(human(1), 1, human(2), human(3), START, output >> 8);
         freeze();

@@ -3,10 +3,10 @@ pragma solidity ^0.8.28;
 
 import {IGroth16Verifier} from "../../../verifier-contracts/interfaces/IGroth16Verifier.sol";
 import {Groth16Verifier} from "../../../verifier-contracts/Groth16Verifier.sol";
-import {Spec} from "./Vm.sol";
+import {Deploy} from "./Deploy.sol";
 import {Toxic} from "./Toxic.sol";
 
-contract VerifierTest is Spec {
+contract VerifierTest is Deploy {
     Groth16Verifier private verifier;
     address private key = address(0x4b45);
     bytes32 private keyHash;
@@ -14,7 +14,7 @@ contract VerifierTest is Spec {
     uint256 private constant COUNT = 3;
 
     function setUp() public {
-        verifier = new Groth16Verifier();
+        verifier = newVerifier();
         bytes memory vk = Toxic.keyBytes(SEED, COUNT);
         vm.etch(key, bytes.concat(hex"00", vk));
         keyHash = keccak256(vk);

@@ -15,6 +15,9 @@ interface Vm {
     function clearMockedCalls() external;
     function snapshotState() external returns (uint256);
     function revertToState(uint256 id) external returns (bool);
+    function expectEmit(address emitter) external;
+    function getCode(string calldata artifact) external view returns (bytes memory);
+    function envOr(string calldata name, string calldata otherwise) external view returns (string memory);
     function toString(uint256 value) external pure returns (string memory);
 }
 
@@ -25,6 +28,7 @@ abstract contract Spec {
 
     error Unequal(string what, uint256 expected, uint256 got);
     error Untrue(string what);
+    error OtherReason(bytes expected, bytes got);
 
     function assertEq(uint256 got, uint256 expected, string memory what) internal pure {
         if (got != expected) revert Unequal(what, expected, got);
@@ -32,6 +36,13 @@ abstract contract Spec {
 
     function assertTrue(bool holds, string memory what) internal pure {
         if (!holds) revert Untrue(what);
+    }
+
+    /// The call reverts with exactly these bytes.
+    function assertRefused(address target, bytes memory data, bytes memory expected) internal {
+        (bool ok, bytes memory returned) = target.call(data);
+        if (ok) revert Untrue("the call went through");
+        if (keccak256(returned) != keccak256(expected)) revert OtherReason(expected, returned);
     }
 
     /// A value in [low, high], spread over all of them.

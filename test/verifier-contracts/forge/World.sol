@@ -8,11 +8,11 @@ import {Groth16Verifier} from "../../../verifier-contracts/Groth16Verifier.sol";
 import {InferenceMarket} from "../../../verifier-contracts/InferenceMarket.sol";
 import {ModelRegistry} from "../../../verifier-contracts/ModelRegistry.sol";
 import {Settlement} from "../../../verifier-contracts/Settlement.sol";
-import {Spec} from "./Vm.sol";
+import {Deploy} from "./Deploy.sol";
 import {Toxic} from "./Toxic.sol";
 
 /// Everything deployed, one model of three signals (context, input commitment, output), and proofs for it.
-abstract contract World is Spec {
+abstract contract World is Deploy {
     uint256 internal constant SEED = 42;
     uint256 internal constant SIGNALS = 3;
     /// A commitment: at or above 2^248.
@@ -31,10 +31,10 @@ abstract contract World is Spec {
     function build() internal {
         vm.warp(START);
         vm.chainId(31337);
-        verifier = new Groth16Verifier();
-        registry = new ModelRegistry(verifier);
-        settlement = new Settlement(registry);
-        market = new InferenceMarket(registry);
+        verifier = newVerifier();
+        registry = newRegistry(verifier);
+        settlement = newSettlement(registry);
+        market = newMarket(registry);
         modelId = register(SEED);
         vkHash = Toxic.identity(SEED, SIGNALS).vkHash;
     }

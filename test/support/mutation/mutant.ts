@@ -1,0 +1,41 @@
+/** A mutant: one small change to one source file that some test must notice. */
+import { createHash } from 'node:crypto';
+
+export interface Mutant {
+  readonly file: string;
+  readonly line: number;
+  /** What was changed into what. */
+  readonly change: string;
+  /** The whole file with the change. */
+  readonly text: string;
+}
+
+export interface Edit {
+  readonly start: number;
+  readonly end: number;
+  readonly replacement: string;
+}
+
+export function mutantOf(file: string, source: string, { start, end, replacement }: Edit): Mutant {
+  const flat = (text: string): string => text.replace(/\s+/g, ' ').slice(0, 60);
+  return {
+    file,
+    line: source.slice(0, start).split('\n').length,
+    change: `${flat(source.slice(start, end))} → ${replacement === '' ? 'nothing' : flat(replacement)}`,
+    text: source.slice(0, start) + replacement + source.slice(end),
+  };
+}
+
+/** `count` of them, chosen by the hash of their content: the same ones until the source changes. */
+export function sample(mutants: readonly Mutant[], count: number): Mutant[] {
+  const key = ({ file, text }: Mutant): string =>
+    createHash('sha256').update(file).update(text).digest('hex');
+  return mutants
+    .map((mutant) => ({ mutant, key: key(mutant) }))
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
+    .slice(0, count)
+    .map(({ mutant }) => mutant);
+}
+
+/** Literals move by one while they count something, and lose half of themselves when they measure something. */
+export const otherNumber = (value: bigint): bigint => (value < 1_000n ? value + 1n : value / 2n);
