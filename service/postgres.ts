@@ -45,11 +45,8 @@ export async function startPostgres(
   options: PostgresOptions = {},
 ): Promise<EmbeddedPostgres> {
   await mkdir(dataFolder, { recursive: true, mode: 0o711 });
-  const account = await serverAccount();
-  const native = await reachableBinaries(account);
-  const password = await readPassword(dataFolder);
-  const folder = await reachableData(dataFolder, password, native, account);
-  const place = { native, folder, password, account };
+  const place = await clusterPlace(dataFolder);
+  const { folder } = place;
   const running = await attach(place);
   if (running && options.keep === false)
     return {
@@ -61,6 +58,15 @@ export async function startPostgres(
   if (running) return keep(place, running, false);
   if (!(await exists(join(folder, 'PG_VERSION')))) await initialise(place, options.syncInit ?? true);
   return keep(place, await launch(place), true);
+}
+
+/** Where this data folder's cluster lies or would lie, and as whom its server runs. */
+export async function clusterPlace(dataFolder: string): Promise<Place> {
+  const account = await serverAccount();
+  const native = await reachableBinaries(account);
+  const password = await readPassword(dataFolder);
+  const folder = await reachableData(dataFolder, password, native, account);
+  return { native, folder, password, account };
 }
 
 /** One data folder and what runs on it. */

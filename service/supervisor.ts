@@ -204,7 +204,7 @@ class Child {
 }
 
 /** One supervisor a data folder. A lock whose owner is gone is taken over. */
-async function lockFolder(folder: string): Promise<() => Promise<void>> {
+export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, 'supervisor.lock');
   for (let attempt = 0; attempt < 5; attempt++) {
     const handle = await open(path, 'wx').catch((error: NodeJS.ErrnoException) => {

@@ -1,6 +1,7 @@
 /** Every verb of the command line, in the order in which somebody new meets them. */
 import { Command } from 'commander';
 import { register as audit } from './audit.js';
+import { register as backup } from './backup.js';
 import { register as ceremony } from './ceremony.js';
 import { register as compile } from './compile.js';
 import { register as doctor } from './doctor.js';
@@ -28,7 +29,7 @@ const groups: Record<string, readonly ((program: Command) => void)[]> = {
   'Make a model provable': [quantize, compile, uniqueness, setup, prove],
   Check: [verify, audit, replay],
   'Setup ceremonies': [ptau, ceremony],
-  'Run it for others': [keys, gc, parts, operator],
+  'Run it for others': [keys, backup, gc, parts, operator],
 };
 
 export function createProgram(): Command {

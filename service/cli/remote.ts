@@ -14,6 +14,7 @@ interface Where {
 }
 
 interface UploadFlags extends Where {
+  readonly quiet?: boolean;
   readonly name?: string;
   readonly inputMode?: 'committed' | 'public';
   readonly outputMode?: 'packed' | 'commitment';
@@ -26,6 +27,7 @@ interface InferFlags extends Where {
   readonly contract?: string;
   readonly minimumSetup?: 'ceremony';
   readonly json?: boolean;
+  readonly quiet?: boolean;
 }
 
 const longestStartMs = 120_000;
@@ -41,7 +43,8 @@ export function register(program: Command): void {
       .description('install an ONNX file at a running service, and wait until it is served')
       .option('--name <name>', 'name to serve it under; default: its file or folder name')
       .option('--input-mode <mode>', 'committed or public')
-      .option('--output-mode <mode>', 'packed or commitment'),
+      .option('--output-mode <mode>', 'packed or commitment')
+      .option('--quiet', 'print the model id alone'),
   ).action(runUpload);
   remote(
     program
@@ -54,7 +57,8 @@ export function register(program: Command): void {
       .option('--chain-id <id>', 'for settlements: the chain you expect')
       .option('--contract <address>', 'for settlements: the contract you expect')
       .option('--minimum-setup <class>', 'refuse a development setup: ceremony')
-      .option('--json', 'machine-readable'),
+      .option('--json', 'machine-readable')
+      .option('--quiet', 'print the request id alone'),
   ).action(runInfer);
 }
 
@@ -86,8 +90,12 @@ async function runUpload(path: string, flags: UploadFlags): Promise<void> {
     name,
     ...(inputMode && { inputMode }),
     ...(outputMode && { outputMode }),
-    onState: (state) => void process.stderr.write(pc.dim(`${state}\n`)),
+    ...(!flags.quiet && { onState: (state) => void process.stderr.write(pc.dim(`${state}\n`)) }),
   });
+  if (flags.quiet) {
+    process.stdout.write(`${modelId}\n`);
+    return;
+  }
   process.stdout.write(
     `${pc.green('ready')}    ${name}, ${rowCount.toLocaleString('en')} rows\nmodelId  ${modelId}\nfile     SHA-256 ${createHash('sha256').update(bytes).digest('hex')}\n${pc.yellow(setup.warning)}\n`,
   );
@@ -99,16 +107,24 @@ async function runInfer(model: string, inputFile: string, flags: InferFlags): Pr
   const isPinned = /^0x[0-9a-f]{64}$/.test(model);
   const modelId = isPinned ? model : (await client.model(model)).id;
   const { chainId, contract, settlement, out } = flags;
+  if (settlement !== 'none' && !(chainId && contract))
+    throw new Error(
+      `--settlement ${settlement}: must come with --chain-id and --contract that you trust, got none; GET /v1/stats shows what the service uses`,
+    );
   const inference = await client.infer(modelId, input, {
     settlement,
     ...(flags.minimumSetup && { minimumSetupClass: flags.minimumSetup }),
     ...(chainId && contract && { chain: { chainId: Number(chainId), settlement: contract } }),
   });
-  if (!flags.json) process.stdout.write(inference.outputs.map(shown).join(''));
+  if (!flags.json && !flags.quiet) process.stdout.write(inference.outputs.map(shown).join(''));
   const { ownReceipt, verdict } = await inference.proof;
   await writeFile(out, ownReceipt, { mode: 0o600 });
   const { checks = [], trust = [], receipt } = verdict ?? {};
   const requestId = receipt?.statement.requestId;
+  if (flags.quiet) {
+    process.stdout.write(`${requestId}\n`);
+    return;
+  }
   if (flags.json) {
     const { id, outputs } = inference;
     process.stdout.write(`${JSON.stringify({ id, modelId, requestId, outputs, receipt: out, checks })}\n`);
