@@ -3,9 +3,9 @@
  * A job that is run twice settles once: the chain is asked first, and the contract itself refuses a second time.
  */
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { JsonRpcProvider, Wallet } from 'ethers';
+import { JsonRpcProvider } from 'ethers';
 import type { Pool } from 'pg';
 import { SETUP_CLASS } from '../circuits/model-id.js';
 import { verifyingKeyBytes, verifyingKeyFromJson } from '../prover/codec.js';
@@ -24,7 +24,7 @@ import type { Config } from './config.js';
 import { Lease } from './lease.js';
 import type { Logger } from './log.js';
 import { ensureFolder } from './model-folder.js';
-import { KeyRefused, openKeystore, passphraseFrom } from './signer/keystore.js';
+import { readChainKey } from './signer/keystore.js';
 import { lockKey, pgLedger } from './signer/pg-ledger.js';
 import { chainView } from './signer/quorum.js';
 import { endpoint } from './signer/rpc.js';
@@ -58,7 +58,10 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
   if (!config.rpcUrl || !config.chainKeyFile)
     throw new Error('settler: VERINFER_RPC_URL and VERINFER_CHAIN_KEY_FILE must be set');
   const facts = await readFact<ChainFacts & Deployment>(pool, 'chain');
-  if (!facts) throw new Error('settler: the contracts must be deployed, got no deployment in the database');
+  if (!facts)
+    throw new Error(
+      'settler: the contracts must be deployed, got no deployment in the database; `verinfer deploy` puts them there',
+    );
   const provider = new JsonRpcProvider(config.rpcUrl.split(',')[0], facts.chainId, {
     staticNetwork: true,
     pollingInterval: 100,
@@ -267,19 +270,4 @@ function callOf(row: InferenceRow, receiptBody: Uint8Array): SettlementCall {
     signals: receipt.publicSignals.slice(1).map(BigInt),
     proof: Buffer.from(receipt.proof.slice(2), 'hex'),
   };
-}
-
-/** Chains whose coins are worth nothing: there, and only there, a key may lie unencrypted. */
-const developmentChains = [31337, 1337];
-
-/** A keystore whose passphrase comes on VERINFER_CHAIN_PASSPHRASE_FD; refuses a file that others can read. */
-async function readChainKey(path: string, chainId: number): Promise<Wallet> {
-  const descriptor = process.env['VERINFER_CHAIN_PASSPHRASE_FD'];
-  if (descriptor !== undefined) return openKeystore(path, passphraseFrom(Number(descriptor)));
-  const { mode } = await stat(path);
-  if ((mode & 0o077) !== 0)
-    throw new KeyRefused('mode of the file', '0600', `0${(mode & 0o777).toString(8)}`);
-  if (!developmentChains.includes(chainId))
-    throw new KeyRefused('file', `an encrypted keystore on chain ${chainId}`, 'no passphrase descriptor');
-  return new Wallet((await readFile(path, 'utf8')).trim());
 }

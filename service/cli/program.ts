@@ -4,6 +4,7 @@ import { register as audit } from './audit.js';
 import { register as backup } from './backup.js';
 import { register as ceremony } from './ceremony.js';
 import { register as compile } from './compile.js';
+import { register as deploy } from './deploy.js';
 import { register as doctor } from './doctor.js';
 import { register as gc } from './gc.js';
 import { register as keys } from './keys.js';
@@ -29,7 +30,7 @@ const groups: Record<string, readonly ((program: Command) => void)[]> = {
   'Make a model provable': [quantize, compile, uniqueness, setup, prove],
   Check: [verify, audit, replay],
   'Setup ceremonies': [ptau, ceremony],
-  'Run it for others': [keys, backup, gc, parts, operator],
+  'Run it for others': [deploy, keys, backup, gc, parts, operator],
 };
 
 export function createProgram(): Command {

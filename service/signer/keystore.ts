@@ -74,3 +74,18 @@ export function passphraseFrom(descriptor: number): string {
   if (line === '') throw new KeyRefused('passphrase', 'not empty', 'nothing');
   return line;
 }
+
+/** Chains whose coins are worth nothing: there, and only there, a key may lie unencrypted. */
+const developmentChains = [31337, 1337];
+
+/** A keystore whose passphrase comes on VERINFER_CHAIN_PASSPHRASE_FD; refuses a file that others can read. */
+export async function readChainKey(path: string, chainId: number): Promise<Wallet> {
+  const descriptor = process.env['VERINFER_CHAIN_PASSPHRASE_FD'];
+  if (descriptor !== undefined) return openKeystore(path, passphraseFrom(Number(descriptor)));
+  const { mode } = await stat(path);
+  if ((mode & 0o077) !== 0)
+    throw new KeyRefused('mode of the file', '0600', `0${(mode & 0o777).toString(8)}`);
+  if (!developmentChains.includes(chainId))
+    throw new KeyRefused('file', `an encrypted keystore on chain ${chainId}`, 'no passphrase descriptor');
+  return new Wallet((await readFile(path, 'utf8')).trim());
+}
