@@ -35,7 +35,7 @@ const longestStartMs = 120_000;
 export function register(program: Command): void {
   const remote = (command: Command): Command =>
     command
-      .option('--url <url>', 'the service', 'http://127.0.0.1:8080')
+      .option('--url <url>', 'the service', process.env['VERINFER_URL'] ?? 'http://127.0.0.1:8080')
       .option('--key-env <name>', 'environment variable that holds the API key', 'VERINFER_KEY');
   remote(
     program

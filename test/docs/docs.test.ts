@@ -4,7 +4,7 @@
  * `text` behind a shell block is what that block must print.
  */
 import test from 'ava';
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -17,45 +17,24 @@ import { skipped } from './skipped.js';
 import { documentedUrl, openWorkspace, type Workspace } from './workspace.js';
 
 let workspace: Workspace;
-let service: ChildProcess;
+let service: { stop(): Promise<void> } | undefined;
 const all = pages().flatMap(blocksOf);
 const reasonOf = (block: Block): string | undefined =>
   skipped.find(({ page, contains }) => page === block.page && block.text.includes(contains))?.reason;
 const checked = all.filter((block) => reasonOf(block) === undefined);
-const of = (...languages: string[]): Block[] =>
-  checked.filter(({ language }) => languages.includes(language));
+/** ```ts file:path``` shows a whole file, and must go on doing so. */
+const fileOf = ({ note }: Block): string | undefined => /^file:(\S+)$/.exec(note)?.[1];
+const of = (wanted: string): Block[] =>
+  checked.filter((block) => block.language === wanted && fileOf(block) === undefined);
 
 test.before(async (t) => {
   t.timeout(240_000);
   workspace = await openWorkspace();
-  // The service that the pages tell the reader to start.
-  service = spawn(process.execPath, ['dist/service/cli.js', 'serve'], {
-    cwd: workspace.folder,
-    stdio: ['ignore', 'ignore', 'inherit'],
-    env: {
-      PATH: process.env['PATH'],
-      VERINFER_PORT: new URL(workspace.url).port,
-      VERINFER_PROVERS: '1',
-      VERINFER_LOG: 'silent',
-    },
-  });
-  const end = Date.now() + 200_000;
-  const isReady = (): Promise<boolean> =>
-    fetch(`${workspace.url}/readyz`).then(
-      ({ ok }) => ok,
-      () => false,
-    );
-  while (!(await isReady())) {
-    if (Date.now() > end || service.exitCode !== null) throw new Error('the service did not start');
-    await new Promise((done) => setTimeout(done, 250));
-  }
+  service = await workspace.serve();
 });
 
 test.after.always(async () => {
-  if (service?.exitCode === null) {
-    service.kill('SIGTERM');
-    await new Promise((done) => service.once('exit', done));
-  }
+  await service?.stop();
   await workspace?.remove();
 });
 
@@ -78,6 +57,11 @@ test('every block has a language that is run or checked, or a reason on the list
     );
   }
   t.log(`${all.length} blocks, ${all.length - checked.length} not run`);
+});
+
+test('a block that shows a file shows it as it is', async (t) => {
+  for (const block of checked.filter((block) => fileOf(block) !== undefined))
+    t.is(block.text.trim(), (await readFile(fileOf(block)!, 'utf8')).trim(), whereIs(block));
 });
 
 /** What differs between two runs: digests, numbers, times. */

@@ -2,6 +2,7 @@
 import { failures, problems } from '../../service/errors.js';
 import { variables } from '../../service/config.js';
 import { scopes } from '../../service/operation.js';
+import { benchmarksPage } from './benchmarks.js';
 
 type Page = readonly [path: string, text: string];
 
@@ -82,7 +83,8 @@ ${table(
 export const others: Readonly<Record<string, string>> = {
   VERINFER_CHAIN_PASSPHRASE_FD:
     'File descriptor from which the settler reads the passphrase of its keystore.',
-  VERINFER_KEY: 'API key of `verinfer mcp`; `--key-env` names another variable.',
+  VERINFER_URL: 'The service that `verinfer upload`, `infer` and `mcp` ask, without `--url`.',
+  VERINFER_KEY: 'The API key with which they ask; `--key-env` names another variable.',
   VERINFER_HOST_ID:
     'Set by `verinfer serve` for its own processes: the lease of a restarted one is its predecessor’s.',
 };
@@ -97,4 +99,5 @@ const scopeMeanings: Record<(typeof scopes)[number], string> = {
 export const generatedPages = (): Page[] => [
   ['docs/errors.md', errorsPage()],
   ['docs/configuration.md', configurationPage()],
+  ['docs/benchmarks.md', benchmarksPage()],
 ];

@@ -13,6 +13,8 @@ export interface Workspace {
   readonly url: string;
   /** Runs shell text in the folder; `service` and `verinfer` are at hand. */
   shell(text: string, extra?: NodeJS.ProcessEnv): Promise<{ code: number; stdout: string; stderr: string }>;
+  /** The service that the pages tell the reader to start. */
+  serve(extra?: NodeJS.ProcessEnv): Promise<{ stop(): Promise<void> }>;
   remove(): Promise<void>;
 }
 
@@ -38,6 +40,8 @@ export async function openWorkspace(): Promise<Workspace> {
     new Promise((done) => {
       const child = spawn('bash', ['-euo', 'pipefail', '-c', text.replaceAll(documentedUrl, url)], {
         cwd: work,
+        // Commands that would read what a person types must not wait for one.
+        stdio: ['ignore', 'pipe', 'pipe'],
         // A group of its own: whatever a block left in the background ends with it.
         detached: true,
         env: {
@@ -45,6 +49,7 @@ export async function openWorkspace(): Promise<Workspace> {
           HOME: folder,
           NO_COLOR: '1',
           VERINFER_PORT: String(port),
+          VERINFER_URL: url,
           VERINFER_PROVERS: '1',
           ...extra,
         },
@@ -56,8 +61,39 @@ export async function openWorkspace(): Promise<Workspace> {
         void endGroup(child.pid!).then(() => done({ code: code ?? 1, ...said }));
       });
     });
-  return { folder: work, url, shell, remove: () => rm(folder, { recursive: true, force: true }) };
+  const serve: Workspace['serve'] = async (extra = {}) => {
+    const service = spawn(process.execPath, ['dist/service/cli.js', 'serve'], {
+      cwd: work,
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: {
+        PATH: process.env['PATH'],
+        VERINFER_PORT: String(port),
+        VERINFER_PROVERS: '1',
+        VERINFER_LOG: 'silent',
+        ...extra,
+      },
+    });
+    const end = Date.now() + 200_000;
+    while (!(await answers(`${url}/readyz`))) {
+      if (Date.now() > end || service.exitCode !== null) throw new Error('the service did not start');
+      await new Promise((done) => setTimeout(done, 250));
+    }
+    return {
+      async stop() {
+        if (service.exitCode !== null) return;
+        service.kill('SIGTERM');
+        await new Promise((done) => service.once('exit', done));
+      },
+    };
+  };
+  return { folder: work, url, shell, serve, remove: () => rm(folder, { recursive: true, force: true }) };
 }
+
+const answers = (url: string): Promise<boolean> =>
+  fetch(url).then(
+    ({ ok }) => ok,
+    () => false,
+  );
 
 /** In order first: a service must write down what it holds. */
 async function endGroup(pid: number): Promise<void> {

@@ -45,7 +45,7 @@ test.serial(
     t.true(first.includes(deployment.settlement));
     t.regex(await deploy(), /must have no contracts yet, got Settlement/);
     t.is(await deploy('--if-missing'), '');
-  t.regex(await deploy('--use', file), /^found on chain 31337/);
+    t.regex(await deploy('--use', file), /^found on chain 31337/);
     const swapped = join(folder, 'swapped.json');
     await writeFile(swapped, JSON.stringify({ ...deployment, settlement: deployment.market }));
     t.regex(await deploy('--use', swapped), /code of Settlement/);
