@@ -185,7 +185,10 @@ function check(
     return value as never;
   }
   const result = schema.safeParse(value);
-  if (!result.success) throw new Problem(code, `${place} does not fit`, issuesOf(result.error, place));
+  if (!result.success) {
+    const issues = issuesOf(result.error, place);
+    throw new Problem(code, `${issues[0]!.field}: ${issues[0]!.expected}`, issues);
+  }
   return result.data as never;
 }
 

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { selfTest } from './inference/self-test.js';
 import { openSession, runtimeVersion } from './inference/session.js';
 import { joinTensors } from './inference/tensors.js';
-import { outputJson, readInputs } from './inferences.js';
+import { outputJson, readInputs } from './answer.js';
 import { readDescription, tableOf } from './model-folder.js';
 import type { ProvenTensor, Refused, Proven } from './proving/protocol.js';
 import { loadProver } from './proving/loaded-prover.js';

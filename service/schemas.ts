@@ -88,6 +88,9 @@ export const inferenceRequest = z
   .meta({ id: 'InferenceRequest' });
 export type InferenceRequest = z.infer<typeof inferenceRequest>;
 
+/** What still settles in one transaction: within the gas a settler may spend, and within the size nodes pass on. */
+const largestBatch = 128;
+
 export const batchRequest = z
   .strictObject({
     items: z
@@ -100,7 +103,7 @@ export const batchRequest = z
         }),
       )
       .min(1)
-      .max(256),
+      .max(largestBatch),
     ...(Object.fromEntries(
       Object.entries(choices).filter(([name]) => name !== 'salt' && name !== 'nonce'),
     ) as Omit<typeof choices, 'salt' | 'nonce'>),

@@ -35,7 +35,7 @@ import { encodeReceipt, signReceipt, withSettlement } from './receipt.js';
 import type { ChainFacts, StoredRequest } from './statement.js';
 import { readAnyInference, type InferenceRow } from './store/inferences.js';
 import { failInference, sealReceipt } from './store/proofs.js';
-import { markSettlement, waitingForBatch } from './store/settlements.js';
+import { markSettlement, unsettledOf, waitingForBatch } from './store/settlements.js';
 import { markInstall } from './store/installs.js';
 import { readFact, readModel } from './store/models.js';
 import { readAnyReceipt, replaceReceipt } from './store/receipts.js';
@@ -110,6 +110,7 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
     slots: 16,
     tasks: {
       settle: (payload) => settleOne((payload as { id: string }).id),
+      'settle-whole': (payload) => settleWhole((payload as { batchId: string }).batchId),
       'settle-batch': () => settleWaiting(),
       register: (payload) => register(payload as { installId: string; modelId: string }),
     },
@@ -148,6 +149,11 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
   const settleOne = async (id: string): Promise<void> => {
     const row = await readAnyInference(pool, id);
     if (row && (row.state === 'proven' || row.state === 'submitted')) await settleRows([row]);
+  };
+
+  const settleWhole = async (batchId: string): Promise<void> => {
+    const rows = await unsettledOf(pool, batchId);
+    if (rows.length > 0) await settleRows(rows);
   };
 
   const settleWaiting = async (): Promise<void> => {

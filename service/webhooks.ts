@@ -2,7 +2,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Pool } from 'pg';
 import { EgressRefused, post, type EgressOptions } from './egress.js';
-import { inferenceJson } from './inferences.js';
+import { inferenceJson } from './inference-json.js';
 import type { Logger } from './log.js';
 import { readAnyInference } from './store/inferences.js';
 import { readDelivery, recordDelivery } from './store/webhooks.js';

@@ -7,7 +7,7 @@ import { importModel } from '../../circuits/import/import.js';
 import { UnreadableSubject } from '../audit/bundle.js';
 import { firstDivergence, traceDigests, traceReference, traceRuntime } from '../audit/replay.js';
 import type { TensorSpec } from '../inference/tensors.js';
-import { readInputs } from '../inferences.js';
+import { readInputs } from '../answer.js';
 import { parseJson } from '../json.js';
 import { inputForms, readInputFile } from './input-file.js';
 

@@ -1,16 +1,18 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { ApiParts } from '../api-parts.js';
 import { Problem } from '../errors.js';
-import { inferenceJson, readInputs, submitInference, type Accepted } from '../inferences.js';
+import { inferenceJson } from '../inference-json.js';
+import { runnableModel, submitBatch } from '../inferences.js';
 import { operation, type Operation } from '../operation.js';
+import { idempotencyOf } from './idempotency.js';
 import { batchId, batchRequest, inference, modelRef } from '../schemas.js';
 import { readBatch } from '../store/inferences.js';
 
 const batch = z.object({ id: batchId, inferences: z.array(inference) }).meta({ id: 'Batch' });
 
 export function batchRoutes(parts: ApiParts): Operation[] {
-  const { pool, models } = parts;
+  const { pool } = parts;
   return [
     operation({
       id: 'createBatch',
@@ -34,47 +36,22 @@ export function batchRoutes(parts: ApiParts): Operation[] {
       ],
       replies: { 202: { description: 'All answered; their proofs are queued', schema: batch } },
       handle: async ({ params: { modelId }, body, caller, idempotencyKey, bodyDigest }) => {
-        const model = await models.find(caller.tenantId, modelId);
-        if (model.frozenAt) throw new Problem('model-busy', 'this model is frozen');
-        await models.requireProvable(model);
+        const model = await runnableModel(parts.inference, caller, modelId);
         const { items, ...choices } = body;
-        // All inputs are checked before the first is queued.
-        items.forEach((item, i) => {
-          try {
-            readInputs(model.description, item);
-          } catch (error) {
-            if (!(error instanceof Problem)) throw error;
-            throw new Problem(
-              error.code,
-              `items.${i}: ${error.detail}`,
-              error.issues.map((issue) => ({
-                ...issue,
-                field: issue.field.replace(/^body/, `body.items.${i}`),
-              })),
-            );
-          }
-        });
-        // With a key the ids follow from it, so that a retry finds the same batch.
-        const id = `bat_${idempotencyKey ? digest(caller.tenantId, idempotencyKey) : randomBytes(16).toString('hex')}`;
-        const accepted: Accepted[] = [];
-        for (const [i, item] of items.entries())
-          accepted.push(
-            await submitInference(parts.inference, {
-              caller,
-              model,
-              request: { ...choices, ...item },
-              batchId: id,
-              ...(idempotencyKey
-                ? { idempotencyKey: `batch:${digest(caller.tenantId, idempotencyKey)}:${i}` }
-                : {}),
-              bodyDigest: createHash('sha256').update(`${model.id}:${bodyDigest}:${i}`).digest('hex'),
-            }),
-          );
-        const replayed = accepted.some((entry) => entry.replayed);
+        const accepted = await submitBatch(
+          parts.inference,
+          `bat_${randomBytes(16).toString('hex')}`,
+          items.map((item) => ({ caller, model, request: { ...choices, ...item } })),
+          idempotencyOf('batch', model.id, idempotencyKey, bodyDigest),
+        );
+        const id = accepted[0]!.row.batchId!;
         return {
           status: 202,
           body: { id, inferences: accepted.map(({ row, salt }) => inferenceJson(row, salt)) },
-          headers: { Location: `/v1/batches/${id}`, ...(replayed ? { 'Idempotency-Replayed': 'true' } : {}) },
+          headers: {
+            Location: `/v1/batches/${id}`,
+            ...(accepted[0]!.replayed ? { 'Idempotency-Replayed': 'true' } : {}),
+          },
         };
       },
     }),
@@ -95,6 +72,3 @@ export function batchRoutes(parts: ApiParts): Operation[] {
     }),
   ];
 }
-
-const digest = (...parts: string[]): string =>
-  createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 32);

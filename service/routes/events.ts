@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { ApiParts } from '../api-parts.js';
 import { Problem } from '../errors.js';
-import { inferenceJson, isOver } from '../inferences.js';
+import { inferenceJson, isOver } from '../inference-json.js';
 import { operation, type Operation } from '../operation.js';
 import { inferenceId } from '../schemas.js';
 import { readInference } from '../store/inferences.js';

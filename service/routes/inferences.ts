@@ -1,9 +1,10 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { ApiParts } from '../api-parts.js';
 import { Problem } from '../errors.js';
-import { inferenceJson, submitInference } from '../inferences.js';
+import { inferenceJson } from '../inference-json.js';
+import { runnableModel, submitInference } from '../inferences.js';
 import { operation, type Operation } from '../operation.js';
+import { idempotencyOf } from './idempotency.js';
 import { inference, inferenceId, inferenceRequest, inferenceState, modelRef, page } from '../schemas.js';
 import { listInferences, readInference } from '../store/inferences.js';
 import { failInference } from '../store/proofs.js';
@@ -35,16 +36,12 @@ export function inferenceRoutes(parts: ApiParts): Operation[] {
       ],
       replies: { 202: { description: 'Answered; the proof is queued', schema: inference } },
       handle: async ({ params: { modelId }, body, caller, idempotencyKey, bodyDigest }) => {
-        const model = await models.find(caller.tenantId, modelId);
-        if (model.frozenAt) throw new Problem('model-busy', 'this model is frozen');
-        await models.requireProvable(model);
-        const { row, salt, replayed } = await submitInference(parts.inference, {
-          caller,
-          model,
-          request: body,
-          idempotencyKey,
-          bodyDigest: requestDigest(model.id, bodyDigest),
-        });
+        const model = await runnableModel(parts.inference, caller, modelId);
+        const { row, salt, replayed } = await submitInference(
+          parts.inference,
+          { caller, model, request: body },
+          idempotencyOf('inference', model.id, idempotencyKey, bodyDigest),
+        );
         return {
           status: 202,
           body: inferenceJson(row, salt),
@@ -126,10 +123,6 @@ export function inferenceRoutes(parts: ApiParts): Operation[] {
     }),
   ];
 }
-
-/** The same body for another model is another request. */
-const requestDigest = (modelId: string, bodyDigest: string): string =>
-  createHash('sha256').update(`${modelId}:${bodyDigest}`).digest('hex');
 
 function readCursor(text: string): { createdAt: string; id: string } {
   const [createdAt, id] = Buffer.from(text, 'base64url').toString().split('|');

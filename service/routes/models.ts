@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { ApiParts } from '../api-parts.js';
 import { samplesOf } from '../bundled-models.js';
 import { Problem } from '../errors.js';
-import { unitsOf } from '../inferences.js';
+import { unitsOf } from '../answer.js';
 import { folderOf } from '../model-folder.js';
 import { operation, type Caller, type Operation } from '../operation.js';
 import { model, modelDetail, modelRef, page } from '../schemas.js';

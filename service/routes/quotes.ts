@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ApiParts } from '../api-parts.js';
-import { unitsOf } from '../inferences.js';
+import { unitsOf } from '../answer.js';
 import { operation, type Operation } from '../operation.js';
 import { modelRef, settlementChoice } from '../schemas.js';
 import { proofStatistics } from '../store/status.js';

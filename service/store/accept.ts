@@ -1,13 +1,16 @@
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 
-export interface AcceptedInference {
+export interface Idempotency {
+  readonly idempotencyKey: string;
+  /** SHA-256 of the request, hex; another digest under the same key is refused. */
+  readonly bodyDigest: string;
+}
+
+export interface AcceptedInference extends Partial<Idempotency> {
   readonly id: string;
   readonly tenantId: string;
   readonly modelId: string;
-  readonly batchId?: string;
-  readonly idempotencyKey?: string;
-  /** SHA-256 of the request, hex; another digest under the same key is refused. */
-  readonly bodyDigest?: string;
+  readonly batchId: string | null;
   readonly settlement: 'none' | 'onchain' | 'batched';
   readonly units: number;
   readonly retentionMs: number;
@@ -21,7 +24,10 @@ export interface AcceptedInference {
 
 export interface AcceptOutcome {
   readonly outcome: 'accepted' | 'duplicate' | 'mismatch' | 'quota' | 'full';
-  readonly resourceId: string;
+  /** Of an accepted inference, or of what an earlier request under the same key made. */
+  readonly resourceId: string | null;
+  /** By the database's clock. */
+  readonly createdAt: Date;
 }
 
 interface Waiting {
@@ -30,7 +36,7 @@ interface Waiting {
   readonly fail: (error: unknown) => void;
 }
 
-const sql = `select outcome, resource_id as "resourceId" from accept_inferences($1, $2, $3, $4, $5)`;
+const sql = `select outcome, resource_id as "resourceId", now() as "createdAt" from accept_inferences($1, $2, $3, $4, $5)`;
 
 /**
  * Group commit: requests that arrive while a transaction is being flushed share the next one, so answers per second
@@ -56,6 +62,23 @@ export class AcceptQueue {
     });
   }
 
+  /** All of them in a transaction of their own, or none: the first outcome that is not `accepted` is that of all. */
+  async acceptTogether(rows: readonly AcceptedInference[]): Promise<AcceptOutcome> {
+    const client = await this.pool.connect();
+    let broken = true;
+    try {
+      await client.query('begin');
+      const outcomes = await insert(client, rows, this.queueLimit);
+      const refused = outcomes.find(({ outcome }) => outcome !== 'accepted');
+      await client.query(refused ? 'rollback' : 'commit');
+      broken = false;
+      return refused ?? outcomes[0]!;
+    } finally {
+      // A connection in an unknown state is closed, and its transaction with it.
+      client.release(broken);
+    }
+  }
+
   private async drain(): Promise<void> {
     this.running = true;
     while (this.waiting.length > 0) {
@@ -63,7 +86,11 @@ export class AcceptQueue {
       // Tenant rows are locked in one order by every API host, so two groups cannot deadlock.
       group.sort((a, b) => (a.row.tenantId < b.row.tenantId ? -1 : a.row.tenantId > b.row.tenantId ? 1 : 0));
       try {
-        const outcomes = await this.insert(group.map(({ row }) => row));
+        const outcomes = await insert(
+          this.pool,
+          group.map(({ row }) => row),
+          this.queueLimit,
+        );
         group.forEach((entry, i) => entry.done(outcomes[i]!));
       } catch (error) {
         if (group.length === 1) group[0]!.fail(error);
@@ -77,23 +104,27 @@ export class AcceptQueue {
   private async insertSingly(group: readonly Waiting[]): Promise<void> {
     for (const { row, done, fail } of group) {
       try {
-        done((await this.insert([row]))[0]!);
+        done((await insert(this.pool, [row], this.queueLimit))[0]!);
       } catch (error) {
         fail(error);
       }
     }
   }
+}
 
-  private async insert(rows: readonly AcceptedInference[]): Promise<AcceptOutcome[]> {
-    const json = rows.map(({ tensors: _t, salt: _s, dayLimit: _d, ...row }) => JSON.stringify(row));
-    const tensors = rows.map((row) => Buffer.from(row.tensors));
-    const salts = rows.map((row) => (row.salt ? Buffer.from(row.salt) : null));
-    const limits = rows.map((row) => row.dayLimit);
-    const result = await this.pool.query<AcceptOutcome>({
-      name: 'accept',
-      text: sql,
-      values: [json, tensors, salts, limits, this.queueLimit],
-    });
-    return result.rows;
-  }
+async function insert(
+  database: Pool | PoolClient,
+  rows: readonly AcceptedInference[],
+  queueLimit: number,
+): Promise<AcceptOutcome[]> {
+  const json = rows.map(({ tensors: _t, salt: _s, dayLimit: _d, ...row }) => JSON.stringify(row));
+  const tensors = rows.map((row) => Buffer.from(row.tensors));
+  const salts = rows.map((row) => (row.salt ? Buffer.from(row.salt) : null));
+  const limits = rows.map((row) => row.dayLimit);
+  const result = await database.query<AcceptOutcome>({
+    name: 'accept',
+    text: sql,
+    values: [json, tensors, salts, limits, queueLimit],
+  });
+  return result.rows;
 }

@@ -7,7 +7,7 @@ import type { Pool } from 'pg';
 export const queues = { proofs: 'graphile_worker', errands: 'errands' } as const;
 export type QueueName = keyof typeof queues;
 
-export type Errand = 'seal' | 'settle' | 'settle-batch' | 'register' | 'webhook' | 'install';
+export type Errand = 'seal' | 'settle' | 'settle-whole' | 'settle-batch' | 'register' | 'webhook' | 'install';
 
 export interface Queryable {
   query(text: string, values?: unknown[]): Promise<unknown>;
@@ -69,7 +69,7 @@ export async function repairQueues(pool: Pool, leaseMs: number): Promise<{ reque
     await pool.query(
       `select ${schema}.reschedule_jobs(array(
          select j.id from ${schema}._private_jobs j join ${schema}._private_tasks t on t.id = j.task_id
-         where t.identifier in ('prove', 'seal', 'settle') and j.locked_at is null and j.run_at > now() + interval '15 seconds' limit 1000
+         where t.identifier in ('prove', 'seal', 'settle', 'settle-whole') and j.locked_at is null and j.run_at > now() + interval '15 seconds' limit 1000
        ), run_at := now())`,
     );
   return rows[0]!;

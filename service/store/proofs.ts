@@ -5,7 +5,7 @@ import { inferenceColumns, type InferenceRow } from './inferences.js';
 import { addErrand, type Queryable } from './jobs.js';
 import { notify, queueWebhooks } from './notices.js';
 import { transaction } from './pool.js';
-import { queueBatch, type BatchPolicy } from './settlements.js';
+import { queueBatch, queueWholeBatch, type BatchPolicy } from './settlements.js';
 
 export interface Claim {
   readonly row: InferenceRow;
@@ -93,23 +93,28 @@ export async function sealReceipt(
       Buffer.from(digest),
       Buffer.from(body),
     ]);
-    const settlement = await finish(client, id);
-    if (settlement === 'onchain') await addErrand(client, 'settle', id, { id });
+    const { settlement, batchId } = await finish(client, id);
+    if (settlement === 'onchain' && batchId !== null) await queueWholeBatch(client, batchId);
+    else if (settlement === 'onchain') await addErrand(client, 'settle', id, { id });
     if (settlement === 'batched') await queueBatch(client, batch);
     return true;
   });
 }
 
-/** proving → proven, with everything that follows from it. Returns the settlement choice. */
-async function finish(client: Queryable, id: string): Promise<string> {
+/** proving → proven, with everything that follows from it. */
+async function finish(
+  client: Queryable,
+  id: string,
+): Promise<{ settlement: string; batchId: string | null }> {
   const { rows } = (await client.query(
-    `update inferences set state = 'proven', proven_at = now() where id = $1 returning tenant_id, settlement`,
+    `update inferences set state = 'proven', proven_at = now() where id = $1
+     returning tenant_id as "tenantId", settlement, batch_id as "batchId"`,
     [id],
-  )) as { rows: { tenant_id: string; settlement: string }[] };
-  await client.query('update tenants set open_count = open_count - 1 where id = $1', [rows[0]!.tenant_id]);
+  )) as { rows: { tenantId: string; settlement: string; batchId: string | null }[] };
+  await client.query('update tenants set open_count = open_count - 1 where id = $1', [rows[0]!.tenantId]);
   await queueWebhooks(client, id, 'inference.proven');
   await notify(client, id, 'proven');
-  return rows[0]!.settlement;
+  return rows[0]!;
 }
 
 /** Ends an inference as failed. `fence` null: whatever its claim (cancelling, expiry). False when it was over already. */
@@ -121,18 +126,21 @@ export async function failInference(
   detail: string,
 ): Promise<boolean> {
   return transaction(pool, async (client) => {
-    const { rows } = await client.query<{ tenantId: string; wasOpen: boolean }>(
+    const { rows } = await client.query<{ tenantId: string; wasOpen: boolean; batchId: string | null }>(
       `with old as (select state from inferences where id = $1 for update)
        update inferences set state = 'failed', failed_at = now(), fence = inferences.fence + 1, error = $3 from old
        where id = $1 and inferences.state not in ('settled', 'failed') and ($2::bigint is null or fence = $2)
-       returning tenant_id as "tenantId", old.state in ('answered', 'proving') as "wasOpen"`,
+       returning tenant_id as "tenantId", old.state in ('answered', 'proving') as "wasOpen",
+         batch_id as "batchId"`,
       [id, fence, JSON.stringify({ code, detail })],
     );
     const row = rows[0];
     if (!row) return false;
     await client.query('delete from private_inputs where inference_id = $1', [id]);
-    if (row.wasOpen)
+    if (row.wasOpen) {
       await client.query('update tenants set open_count = open_count - 1 where id = $1', [row.tenantId]);
+      if (row.batchId !== null) await queueWholeBatch(client, row.batchId);
+    }
     await queueWebhooks(client, id, 'inference.failed');
     await notify(client, id, 'failed');
     return true;

@@ -21,6 +21,32 @@ export async function queueBatch(client: Queryable, { count, ageMs }: BatchPolic
   );
 }
 
+/**
+ * The members of one API batch that settle on chain do so in one transaction: the job comes with the last of them that is
+ * proven or failed. Call it after each such change, in its transaction.
+ */
+export async function queueWholeBatch(client: Queryable, batchId: string): Promise<void> {
+  // Two members that end at once would each see the other open.
+  await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [batchId]);
+  await client.query(
+    `select errands.add_job('settle-whole', json_build_object('batchId', $1::text), max_attempts := 30000, job_key := 'settle-whole:' || $1)
+     from (select count(*) filter (where state in ('answered', 'proving')) as open, count(*) filter (where state = 'proven') as proven
+       from inferences where batch_id = $1 and settlement = 'onchain') as members
+     where open = 0 and proven > 0`,
+    [batchId],
+  );
+}
+
+/** The members of an API batch that are still to settle. */
+export async function unsettledOf(pool: Pool, batchId: string): Promise<InferenceRow[]> {
+  const { rows } = await pool.query<InferenceRow>(
+    `select ${inferenceColumns} from inferences
+     where batch_id = $1 and settlement = 'onchain' and state in ('proven', 'submitted') order by ticket`,
+    [batchId],
+  );
+  return rows;
+}
+
 /** Proven inferences that wait to be settled together, oldest first. */
 export async function waitingForBatch(pool: Pool, limit: number): Promise<InferenceRow[]> {
   const { rows } = await pool.query<InferenceRow>(

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
+import { createKey } from '../../service/keys.js';
 import {
   addFakeModel,
   call,
@@ -165,3 +166,30 @@ test.serial(
     t.is((await call(service.url, '/readyz')).status, 200);
   },
 );
+
+test.serial('a batch is accepted whole or not at all', async (t) => {
+  const count = async (): Promise<number> =>
+    (await service.pool.query('select count(*)::int as n from inferences')).rows[0].n as number;
+  const { text } = await createKey(service.pool, {
+    tenantId: 'batcher',
+    name: 'of seven units',
+    scopes: ['infer', 'read'],
+    unitsPerDay: 7,
+    expiresAt: null,
+  });
+  const headers = { Authorization: `Bearer ${text}`, 'Idempotency-Key': 'too-many' };
+  const items = await Promise.all([1, 2, 3].map(async (n) => ({ input: { data: await sampleDigit(n) } })));
+  const before = await count();
+  const refused = await call(service.url, '/v1/models/digits8x8/batches', { body: { items }, headers });
+  t.is(refused.status, 429, JSON.stringify(refused.body));
+  t.is(await count(), before, 'three units each: the third did not fit, so none was taken');
+  const smaller = await call(service.url, '/v1/models/digits8x8/batches', {
+    body: { items: items.slice(0, 2) },
+    headers,
+  });
+  t.is(smaller.status, 202, 'neither the units nor the key were spent');
+  const bad = await call(service.url, '/v1/models/digits8x8/batches', {
+    body: { items: [items[0], { input: { data: [1] } }] },
+  });
+  t.is(bad.body.issues[0].field, 'body.items.1.input.data');
+});

@@ -1,0 +1,156 @@
+/** The whole service, every process of it, with real proofs and real settlements. */
+import { mkdtemp, open, readFile, rm, chmod } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { bundledModels, provideModels } from '../../service/bundled-models.js';
+import { readConfig } from '../../service/config.js';
+import { createLog } from '../../service/log.js';
+import { startService, type Service } from '../../service/supervisor.js';
+import { call, sampleDigit, untilOver } from '../support/service.js';
+
+const folder = await mkdtemp(join(tmpdir(), 'verinfer-test-'));
+let service: Service;
+const logPath = join(folder, 'service.log');
+
+test.before(async () => {
+  await chmod(folder, 0o711);
+  Object.assign(process.env, {
+    VERINFER_DATA: folder,
+    VERINFER_PORT: '0',
+    VERINFER_LOG: 'trace',
+    VERINFER_LEASE_MS: '1000',
+    VERINFER_PROVERS: '1',
+  });
+  const config = readConfig();
+  const log = createLog({ logLevel: 'silent' }, 'test');
+  const output = await open(logPath, 'a');
+  service = await startService({
+    config,
+    log,
+    output: output.fd,
+    prepare: async ({ pool, chain }) =>
+      void (await provideModels(bundledModels.slice(0, 1), {
+        pool,
+        chain,
+        modelsFolder: config.modelsFolder,
+        log,
+      })),
+  });
+});
+
+test.after.always(async () => {
+  await service?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** The value of a series, or NaN. */
+const valueOf = (page: string, name: string): number =>
+  Number(
+    page
+      .split('\n')
+      .find((line) => line.startsWith(`${name} `))
+      ?.split(' ')[1] ?? Number.NaN,
+  );
+
+test.serial(
+  'A18 after one proven and settled inference the metrics count it, stage by stage, and the log names it without its input',
+  async (t) => {
+    const data = await sampleDigit(3);
+    // Canaries: a number and a salt that occur nowhere else.
+    data[0] = 0.8675309;
+    const salt = `0x${'c0ffee'.repeat(10)}11`;
+    const made = await call(service.url, '/v1/models/digits8x8/inferences', {
+      body: { input: { data }, settlement: 'onchain', salt },
+    });
+    t.is(made.status, 202, JSON.stringify(made.body));
+    const over = await untilOver(service.url, made.body.id as string, 60_000);
+    t.is(over.state, 'settled');
+
+    const counted = [
+      'verinfer_settlement_gas_total',
+      'verinfer_stage_seconds_count{stage="prove"}',
+      'verinfer_stage_seconds_count{stage="answer"}',
+    ];
+    let page = '';
+    for (let n = 0; n < 100; n++) {
+      page = await (await fetch(`${service.url}/metrics`)).text();
+      if (counted.every((name) => valueOf(page, name) > 0)) break;
+      await sleep(200);
+    }
+    const proofs = ['native', 'snarkjs'].map((engine) =>
+      valueOf(page, `verinfer_proofs_total{outcome="proven",engine="${engine}"}`),
+    );
+    t.is(proofs[0]! + proofs[1]!, 1);
+    for (const stage of ['answer', 'witness', 'prove', 'receipt', 'settle']) {
+      t.is(valueOf(page, `verinfer_stage_seconds_count{stage="${stage}"}`), 1, stage);
+      t.is(valueOf(page, `verinfer_stage_seconds_bucket{stage="${stage}",le="+Inf"}`), 1, stage);
+      t.true(valueOf(page, `verinfer_stage_seconds_sum{stage="${stage}"}`) > 0, stage);
+    }
+    const proveSeconds = valueOf(page, 'verinfer_stage_seconds_sum{stage="prove"}');
+    t.true(
+      Math.abs(proveSeconds - over.timings.prove / 1000) < 1e-6,
+      'the histogram holds what the inference says',
+    );
+    t.is(valueOf(page, 'verinfer_settlements_total'), 1);
+    t.is(valueOf(page, 'verinfer_settlement_gas_total'), over.settled.gasUsed);
+    t.is(valueOf(page, 'verinfer_queue_depth{state="answered"}'), 0);
+    t.is(valueOf(page, 'verinfer_queue_age_seconds'), 0);
+    t.is(
+      valueOf(page, 'verinfer_hosts{kind="prover",engine="native"}') ||
+        valueOf(page, 'verinfer_hosts{kind="prover",engine="snarkjs"}'),
+      1,
+    );
+    for (const kind of ['api', 'prover', 'settler'])
+      t.true(valueOf(page, `verinfer_resident_bytes{kind="${kind}"}`) > 10_000_000, kind);
+
+    const log = await readFile(logPath, 'utf8');
+    const lines = log.split('\n').filter((line) => line.startsWith('{'));
+    t.true(lines.length > 3);
+    t.true(
+      lines.every((line) => typeof JSON.parse(line).level === 'number'),
+      'every line is JSON',
+    );
+    t.true(log.includes(made.body.id as string), 'jobs are logged by id');
+    const bytes = Buffer.from(new Float32Array([data[0]]).buffer);
+    for (const canary of ['0.8675309', 'c0ffee', bytes.toString('hex'), bytes.toString('base64').slice(0, 5)])
+      t.false(log.includes(canary) || page.includes(canary), `private: ${canary}`);
+    const password = new URL(service.databaseUrl).password;
+    t.false(log.includes(password), 'nor does the log hold the password of the database');
+  },
+);
+
+test.serial(
+  'a batch settles in one transaction, when its last member is proven, cancelled ones left out',
+  async (t) => {
+    const items = await Promise.all(
+      [4, 5, 6].map(async (n) => ({
+        input: { data: (await sampleDigit(n)).map((x, i) => (i === 0 ? n / 10 : x)) },
+      })),
+    );
+    const headers = { 'Idempotency-Key': 'a-batch' };
+    const path = '/v1/models/digits8x8/batches';
+    const made = await call(service.url, path, { body: { items, settlement: 'onchain' }, headers });
+    t.is(made.status, 202, JSON.stringify(made.body));
+    const again = await call(service.url, path, { body: { items, settlement: 'onchain' }, headers });
+    t.is(again.headers.get('idempotency-replayed'), 'true');
+    t.is(again.body.id, made.body.id);
+    const ids = (made.body.inferences as { id: string }[]).map(({ id }) => id);
+    t.deepEqual(
+      (again.body.inferences as { id: string }[]).map(({ id }) => id),
+      ids,
+    );
+    const last = await call(service.url, `/v1/inferences/${ids[2]}/cancel`, { method: 'POST' });
+    const members = await Promise.all(ids.map((id) => untilOver(service.url, id, 60_000)));
+    const settled = members.filter(({ state }) => state === 'settled');
+    t.is(settled.length, last.status === 200 ? 2 : 3);
+    t.is(new Set(settled.map((member) => member.settled.transactionHash as string)).size, 1);
+    const read = await call(service.url, `/v1/batches/${made.body.id}`);
+    t.deepEqual(
+      (read.body.inferences as { id: string }[]).map(({ id }) => id),
+      ids,
+      'in the order of the items',
+    );
+  },
+);
