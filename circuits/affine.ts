@@ -123,7 +123,9 @@ export class AffineWriter {
   /** One element from a normalized combination. */
   combination(from: LinearCombination, lo: number, hi: number): void {
     for (let k = 0; k < from.length; k++) this.term(from.wires[k], from.coefficients[k]);
-    this.end(from.offset, lo, hi);
+    // Terms that cancelled leave a known number, whatever each of them could have been.
+    if (from.length === 0) this.end(from.offset, from.offset, from.offset);
+    else this.end(from.offset, lo, hi);
   }
 
   copy(from: AffineTensor, index: number): void {

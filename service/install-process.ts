@@ -12,11 +12,12 @@ const tell = (report: InstallReport): Promise<void> =>
 process.once('disconnect', () => process.exit(0));
 process.once('message', (order: InstallOrder) => void run(order));
 
-async function run({ path, name, modelsFolder, options }: InstallOrder): Promise<void> {
+async function run({ path, name, modelsFolder, owner, options }: InstallOrder): Promise<void> {
   try {
     const { description, files } = await installModel(await readFile(path), {
       name,
       modelsFolder,
+      owner,
       ...options,
       onProgress: (stage, share) => void tell({ type: 'progress', stage, share }),
     });

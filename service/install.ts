@@ -31,6 +31,8 @@ export interface InstallOptions {
   readonly modelsFolder: string;
   readonly inputMode?: InputMode;
   readonly outputMode?: OutputMode;
+  /** Whose model it will be: two owners of the same bytes get a key, and a model id, each. */
+  readonly owner?: string;
   readonly onProgress?: (stage: 'compile' | 'setup' | 'identity', share: number) => void;
 }
 
@@ -62,7 +64,12 @@ export async function installModel(bytes: Uint8Array, options: InstallOptions): 
   );
   // Keys are reused only for the very circuit and manifest that today's compiler makes of the file.
   const recipe = createHash('sha256')
-    .update(JSON.stringify([modelHash, modes, name, r1csDigest(compiled.r1cs), manifest, COMPILER_VERSION]))
+    .update(
+      JSON.stringify([
+        ...[modelHash, modes, name, r1csDigest(compiled.r1cs), manifest, COMPILER_VERSION],
+        ...(options.owner === undefined ? [] : [options.owner]),
+      ]),
+    )
     .digest('hex');
   const pointer = join(modelsFolder, 'recipes', recipe);
   const known = await reuse(pointer, modelsFolder);

@@ -20,6 +20,8 @@ export interface InstallOrder {
   readonly path: string;
   readonly name: string;
   readonly modelsFolder: string;
+  /** The tenant. */
+  readonly owner: string;
   readonly options: InstallOptionsRecord;
 }
 
@@ -31,8 +33,9 @@ export type InstallReport =
 const deadlineMs = 30 * 60_000;
 const memoryBytes = 4 * 1024 ** 3;
 
-export const uploadPath = (modelsFolder: string, modelHash: string): string =>
-  join(modelsFolder, 'uploads', `${modelHash}.onnx`);
+/** A file for each install: another one of the same bytes may still need its own when this one ends. */
+export const uploadPath = (modelsFolder: string, installId: string): string =>
+  join(modelsFolder, 'uploads', `${installId}.onnx`);
 
 export async function runInstall(
   pool: Pool,
@@ -42,9 +45,12 @@ export async function runInstall(
 ): Promise<void> {
   const install = await readInstall(pool, installId, null);
   if (!install || install.state === 'ready' || install.state === 'failed') return;
-  const path = uploadPath(config.modelsFolder, install.modelHash);
+  const path = uploadPath(config.modelsFolder, install.id);
   const result = await inProcess(
-    { path, name: install.name, modelsFolder: config.modelsFolder, options: install.options },
+    {
+      ...{ path, name: install.name, modelsFolder: config.modelsFolder },
+      ...{ owner: install.tenantId, options: install.options },
+    },
     (stage) =>
       void markInstall(pool, installId, stage === 'compile' ? 'compiling' : 'setting-up').catch(
         () => undefined,

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import type { ApiParts } from '../api-parts.js';
@@ -51,9 +51,11 @@ export function uploadRoutes({ pool, config }: ApiParts): Operation[] {
           throw new Problem('queue-full', `at most ${openAtATime} installs at a time`, [], {
             'Retry-After': '30',
           });
-        const { modelHash, sizeBytes } = await store(request, config.modelsFolder, config.maxModelBytes);
+        const id = `ins_${randomBytes(12).toString('hex')}`;
+        const path = uploadPath(config.modelsFolder, id);
+        const { modelHash, sizeBytes } = await store(request, path, config.maxModelBytes);
         const row = await addInstall(pool, {
-          id: `ins_${randomBytes(12).toString('hex')}`,
+          id,
           tenantId: caller.tenantId,
           name,
           modelHash,
@@ -87,7 +89,7 @@ function installJson({ id, name, state, modelHash, modelId, error, createdAt }: 
 
 async function store(
   request: IncomingMessage,
-  modelsFolder: string,
+  path: string,
   limit: number,
 ): Promise<{ modelHash: string; sizeBytes: number }> {
   const encoding = request.headers['content-encoding'];
@@ -97,7 +99,7 @@ async function store(
     throw new Problem('unsupported-encoding', 'Content-Type must be application/octet-stream');
   const tooLarge = new Problem('body-too-large', `at most ${limit} bytes`, [], { Connection: 'close' });
   if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge;
-  const partial = uploadPath(modelsFolder, `partial-${randomBytes(8).toString('hex')}`);
+  const partial = join(dirname(path), `partial-${basename(path)}`);
   await mkdir(dirname(partial), { recursive: true });
   const hash = createHash('sha256');
   let sizeBytes = 0;
@@ -119,7 +121,7 @@ async function store(
         { field: 'body', expected: 'an ONNX file', got: 'nothing' },
       ]);
     const modelHash = hash.digest('hex');
-    await rename(partial, uploadPath(modelsFolder, modelHash));
+    await rename(partial, path);
     return { modelHash, sizeBytes };
   } finally {
     await rm(partial, { force: true });

@@ -22,7 +22,7 @@ export async function addModel(
 ): Promise<void> {
   await pool.query(
     `insert into models (id, tenant_id, name, description, files) values ($1, $2, $3, $4, $5)
-     on conflict (id) do update set removed_at = null`,
+     on conflict (id) do update set removed_at = null where models.tenant_id is not distinct from $2`,
     [description.modelId, tenantId, description.name, JSON.stringify(description), JSON.stringify(files)],
   );
   await pool.query(`select pg_notify('models', $1)`, [description.modelId]);

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { createHmac } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -120,6 +121,34 @@ test("A01 another tenant's job, receipt, batch, model, webhook, install and arti
   t.true(tried >= 12);
   const listed = await call(service.url, '/v1/inferences', { headers: bearer('bob') });
   t.deepEqual(listed.body.data, []);
+});
+
+test('A01 finding-12: two tenants who upload the same file at once get a model each', async (t) => {
+  const body = await readFile('models/digits8x8/model.onnx');
+  const install = async (who: string): Promise<{ state: string; modelId: string }> => {
+    const reply = await fetch(`${service.url}/v1/models?name=twin`, {
+      method: 'POST',
+      body,
+      headers: { ...bearer(who), 'Content-Type': 'application/octet-stream' },
+    });
+    const { id } = (await reply.json()) as { id: string };
+    for (;;) {
+      const { body: row } = await call(service.url, `/v1/installs/${id}`, { headers: bearer(who) });
+      if (row.state === 'ready' || row.state === 'failed') return row;
+      await sleep(100);
+    }
+  };
+  const [alices, bobs] = await Promise.all([install('alice'), install('bob')]);
+  t.deepEqual([alices.state, bobs.state], ['ready', 'ready']);
+  t.not(alices.modelId, bobs.modelId);
+  for (const [who, own, other] of [
+    ['alice', alices, bobs],
+    ['bob', bobs, alices],
+  ] as const) {
+    const read = (id: string) => call(service.url, `/v1/models/${id}`, { headers: bearer(who) });
+    t.is((await read(own.modelId)).status, 200);
+    t.is((await read(other.modelId)).status, 404);
+  }
 });
 
 test('A02 no key, an expired, revoked, malformed or foreign key, or a key in the URL is 401 on every route that asks for one', async (t) => {
