@@ -10,6 +10,7 @@ export { checkVerifyingKey, UnsafeVerifyingKey } from './key-check.js';
 export { verify } from './verify.js';
 export { exportVerifyingKey } from './export.js';
 export { setupDevelopment, UnsoundCircuit, type SetupOptions } from './setup.js';
+export { derivedPathOf } from './files/derived.js';
 export { publicSignalsOf } from './witness-signals.js';
 
 export interface EngineChoice {

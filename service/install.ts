@@ -19,7 +19,7 @@ import { loadGraph } from '../circuits/onnx/load.js';
 import { r1csDigest, writeR1cs } from '../circuits/r1cs/file.js';
 import { requireUnique } from '../circuits/r1cs/uniqueness.js';
 import { vkHash, verifyingKeyToJson } from '../prover/codec.js';
-import { setupDevelopment } from '../prover/index.js';
+import { derivedPathOf, setupDevelopment } from '../prover/index.js';
 import { executedModelOf } from './executed-model.js';
 import type { TensorDtype } from './inference/tensors.js';
 import type { FileTable, ModelDescription } from './model-description.js';
@@ -87,7 +87,9 @@ export async function installModel(bytes: Uint8Array, options: InstallOptions): 
     await writeFile(join(partial, 'manifest.json'), canonicalize(compiled.manifest));
     const circuitHash = withPrefix(await writeR1cs(join(partial, 'circuit.r1cs'), compiled.r1cs));
     onProgress('setup', 0);
-    const verifyingKey = await setupDevelopment(compiled.r1cs, join(partial, 'key.zkey'), {
+    const zkeyPath = join(partial, 'key.zkey');
+    const verifyingKey = await setupDevelopment(compiled.r1cs, zkeyPath, {
+      derivedPath: derivedPathOf(zkeyPath),
       onProgress: (share) => onProgress('setup', share),
     });
     onProgress('identity', 0);

@@ -5,6 +5,7 @@ import { register as backup } from './backup.js';
 import { register as ceremony } from './ceremony.js';
 import { register as compile } from './compile.js';
 import { register as deploy } from './deploy.js';
+import { register as derive } from './derive.js';
 import { register as doctor } from './doctor.js';
 import { register as gc } from './gc.js';
 import { register as keys } from './keys.js';
@@ -29,7 +30,7 @@ const groups: Record<string, readonly ((program: Command) => void)[]> = {
   'Serve and ask': [serve, remote, mcp],
   'Make a model provable': [quantize, compile, uniqueness, setup, prove],
   Check: [verify, audit, replay],
-  'Setup ceremonies': [ptau, ceremony],
+  'Setup ceremonies': [ptau, ceremony, derive],
   'Run it for others': [deploy, keys, backup, gc, parts, operator],
 };
 
