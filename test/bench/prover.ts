@@ -2,12 +2,14 @@
  * `make bench-prover`: bit-heavy circuits of 2^14 … 2^20 rows and the LeNet, proved by the native engine and by
  * snarkjs in turn with the same key and witness, each in a process of its own, and by rapidsnark where the environment
  * variable RAPIDSNARK names a binary. Medians; snarkjs warm (its first run is dropped), up to 2^18. The native time runs
- * from the compact witness to the self-verified proof. Last line: one JSON object.
+ * from the compact witness to the self-verified proof: with the standard key alone, and with the file derived from it.
+ * Last line: one JSON object; what could not be measured is null, and then the exit code is 1.
  *
- * BENCH_SIZES="14 16" chooses sizes. Keys are kept in .data/bench for the next run and never committed.
+ * BENCH_SIZES="14 16" chooses sizes, BENCH_BACKEND=adx other kernels than the best. Keys are kept in .data/bench for
+ * the next run and never committed.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +17,7 @@ import { compile } from '../../circuits/index.js';
 import { loadGraph } from '../../circuits/onnx/load.js';
 import type { CompactWitness, R1cs } from '../../circuits/r1cs/r1cs.js';
 import { encodeWitness, r1csDigest } from '../../circuits/r1cs/file.js';
+import { deriveKey } from '../../prover/derive.js';
 import type { ProveStage } from '../../prover/engine.js';
 import { loadAddon } from '../../prover/native-addon.js';
 import { loadNativeKey } from '../../prover/native-engine.js';
@@ -40,10 +43,11 @@ const median = (values: readonly number[]): number => {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[sorted.length >> 1];
 };
-const prove = (engine: string, zkey: string, witness: string, runs: number): ProveReport =>
+const prove = (engine: string, stem: string, runs: number, transforms = '4'): ProveReport =>
   JSON.parse(
-    execFileSync(process.execPath, [child, engine, zkey, witness, String(runs)], {
+    execFileSync(process.execPath, [child, engine, `${stem}.zkey`, `${stem}.witness`, String(runs)], {
       maxBuffer: 1 << 24,
+      env: { ...process.env, BENCH_TRANSFORMS: transforms },
     }).toString(),
   ) as ProveReport;
 const stageNames: readonly ProveStage[] = ['abc', 'ntt', 'msm-witness', 'msm-h', 'verify'];
@@ -53,12 +57,18 @@ const stageMedians = ({ stagesMs }: ProveReport): string =>
 /** The key and the witness files of a circuit, made once. */
 async function prepared(name: string, make: () => { r1cs: R1cs; witness: CompactWitness }): Promise<string> {
   const stem = join(folder, name);
-  if (!existsSync(`${stem}.zkey`) || !existsSync(`${stem}.witness`)) {
+  if (!['zkey', 'zkey.derived', 'witness'].every((kind) => existsSync(`${stem}.${kind}`))) {
     const { r1cs, witness } = make();
     const started = performance.now();
-    await setupDevelopment(r1cs, `${stem}.new`);
+    let keyWritten = started;
+    await setupDevelopment(r1cs, `${stem}.new`, {
+      derivedPath: `${stem}.zkey.derived`,
+      onProgress: (share) => (keyWritten = share < 1 ? performance.now() : keyWritten),
+    });
+    const inSeconds = (ms: number): string => (ms / 1000).toFixed(1);
     say(
-      `${name}: development setup ${((performance.now() - started) / 1000).toFixed(1)} s, ${r1cs.constraintCount} rows`,
+      `${name}: development setup ${inSeconds(keyWritten - started)} s, derived file ` +
+        `${inSeconds(performance.now() - keyWritten)} s more, ${r1cs.constraintCount} rows`,
     );
     writeCompactWitness(`${stem}.witness`, witness);
     if (rapidsnark !== undefined) writeFileSync(`${stem}.wtns`, encodeWitness(witness));
@@ -75,51 +85,96 @@ say(
 );
 say('');
 say(
-  '| domain | native s | native cpu s | snarkjs s (warm) | snarkjs cpu s | ratio | rapidsnark s | peak MiB | key load s | tables MiB | slices |',
+  '| domain | native s | derived s | native cpu s | derived cpu s | snarkjs s (warm) | snarkjs cpu s | ratio | rapidsnark s | peak MiB | key load s | with derived s | tables MiB | slices |',
 );
-say('| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |');
+say(`|${' ---: |'.repeat(14)}`);
 
-const results: Record<
-  string,
-  { nativeS: number; snarkjsS?: number; ratio?: number; rapidsnarkS?: number; rssMiB: number }
-> = {};
+interface SizeResult {
+  readonly nativeS: number;
+  readonly derivedS: number;
+  readonly snarkjsS?: number;
+  readonly ratio?: number;
+  readonly rapidsnarkS?: number;
+  readonly rssMiB: number;
+}
+const results: Record<string, SizeResult | null> = {};
 const splits: string[] = [];
-let hMsmS = 0;
+let hMsmS: number | null = null;
 for (const size of sizes) {
-  const stem = await prepared(`bits-${size}`, () => bitNetwork(size));
-  const [zkey, witness] = [`${stem}.zkey`, `${stem}.witness`];
-  const runs = size <= 16 ? 15 : size <= 18 ? 9 : 5;
-  // in turn, so that a slow minute of the machine touches both
-  const first = prove('native', zkey, witness, runs);
-  const reference = size <= 18 ? prove('snarkjs', zkey, witness, size <= 16 ? 4 : 3) : undefined;
-  const second = prove('native', zkey, witness, runs);
-  const nativeS = median([...first.runS, ...second.runS]);
-  const snarkjsS = reference === undefined ? undefined : median(reference.runS.slice(1));
-  const rapidsnarkS = rapidsnark === undefined ? undefined : timeRapidsnark(rapidsnark, stem);
-  const rssMiB = Math.max(first.peakMiB, second.peakMiB);
-  const stages = median(second.stagesMs.map((s) => s['msm-h'] ?? 0)) / 1000;
-  if (size === 18) hMsmS = stages;
-  results[String(2 ** size)] = {
-    nativeS,
-    ...(snarkjsS === undefined ? {} : { snarkjsS, ratio: snarkjsS / nativeS }),
-    ...(rapidsnarkS === undefined ? {} : { rapidsnarkS }),
-    rssMiB,
-  };
-  const text = (value: number | undefined, digits: number): string => value?.toFixed(digits) ?? '–';
-  say(
-    `| 2^${size} | ${text(nativeS, 3)} | ${text(median(second.cpuS), 3)} | ${text(snarkjsS, 2)} | ${text(reference && median(reference.cpuS.slice(1)), 2)} | ${text(snarkjsS && snarkjsS / nativeS, 1)} | ` +
-      `${text(rapidsnarkS, 3)} | ${text(rssMiB, 0)} | ${text(second.loadS, 2)} | ${text(second.tableMiB, 0)} | ${second.slices} |`,
-  );
-  splits.push(`2^${size}: ${stageMedians(second)} ms`);
+  results[String(2 ** size)] = await measured(`2^${size}`, () => timeSize(size));
 }
 say('');
 say('stages, medians:');
 splits.forEach(say);
 
-const lenetS = await timeLenet();
-const nttS = median(Array.from({ length: 3 }, () => oneTransform()));
-say(`one NTT of 2^18: ${(nttS * 1000).toFixed(1)} ms of processor time; load ${load()}`);
-say(JSON.stringify({ sizes: results, lenetS, nttS, hMsmS }));
+const derive = await measured('derived file without the trapdoor', timeDerivation);
+if (derive !== null)
+  say(`derived file of 2^14 rows from the key alone, as a ceremony's is: ${derive.toFixed(1)} s`);
+const lenetS = await measured('LeNet', timeLenet);
+const nttS = await measured('transform', async () => median(Array.from({ length: 3 }, () => oneTransform())));
+if (nttS !== null) say(`one NTT of 2^18: ${(nttS * 1000).toFixed(1)} ms of processor time; load ${load()}`);
+const fields = { sizes: results, lenetS, nttS, hMsmS };
+if ([lenetS, nttS, hMsmS, ...Object.values(results)].includes(null)) process.exitCode = 1;
+say(JSON.stringify(fields));
+
+/** Null, with the reason said, where a measurement fails: the others still count. */
+async function measured<T>(what: string, run: () => Promise<T>): Promise<T | null> {
+  try {
+    return await run();
+  } catch (error) {
+    say(`${what}: not measured: ${(error as Error).message}`);
+    return null;
+  }
+}
+
+async function timeSize(size: number): Promise<SizeResult> {
+  const stem = await prepared(`bits-${size}`, () => bitNetwork(size));
+  const engine = process.env.BENCH_BACKEND === undefined ? 'native' : `native:${process.env.BENCH_BACKEND}`;
+  const runs = size <= 16 ? 11 : size <= 18 ? 7 : 3;
+  // in turn, so that a slow minute of the machine touches all
+  const standard = [prove(engine, stem, runs, '6')];
+  const derived = [prove(engine, stem, runs)];
+  const reference = size <= 18 ? prove('snarkjs', stem, size <= 16 ? 4 : 3) : undefined;
+  standard.push(prove(engine, stem, runs, '6'));
+  derived.push(prove(engine, stem, runs));
+  if (standard.some((r) => r.transforms !== 6) || derived.some((r) => r.transforms !== 4))
+    throw new Error('the derived file was not used as asked');
+  const [nativeS, derivedS] = [standard, derived].map((reports) => median(reports.flatMap((r) => r.runS)));
+  const [nativeCpuS, derivedCpuS] = [standard, derived].map((reports) =>
+    median(reports.flatMap((r) => r.cpuS)),
+  );
+  const snarkjsS = reference && median(reference.runS.slice(1));
+  const rapidsnarkS = rapidsnark === undefined ? undefined : timeRapidsnark(rapidsnark, stem);
+  const rssMiB = Math.max(...standard.map((r) => r.peakMiB));
+  if (size === 18) hMsmS = median(standard.flatMap((r) => r.stagesMs.map((s) => s['msm-h']!))) / 1000;
+  const text = (value: number | undefined, digits: number): string => value?.toFixed(digits) ?? '–';
+  const cells = [
+    ...[nativeS, derivedS, nativeCpuS, derivedCpuS].map((value) => text(value, 3)),
+    ...[snarkjsS, reference && median(reference.cpuS.slice(1))].map((value) => text(value, 2)),
+    ...[text(snarkjsS && snarkjsS / nativeS, 1), text(rapidsnarkS, 3), text(rssMiB, 0)],
+    ...[text(standard[1].loadS, 2), text(derived[1].loadS, 2), text(standard[1].tableMiB, 0)],
+    standard[1].slices,
+  ];
+  say(`| 2^${size} | ${cells.join(' | ')} |`);
+  splits.push(
+    `2^${size}: ${stageMedians(standard[1])} ms`,
+    `2^${size} derived: ${stageMedians(derived[1])} ms`,
+  );
+  return {
+    ...{ nativeS, derivedS },
+    ...(snarkjsS === undefined ? {} : { snarkjsS, ratio: snarkjsS / nativeS }),
+    ...(rapidsnarkS === undefined ? {} : { rapidsnarkS }),
+    rssMiB,
+  };
+}
+
+async function timeDerivation(): Promise<number> {
+  const stem = await prepared('bits-14', () => bitNetwork(14));
+  const started = performance.now();
+  await deriveKey(`${stem}.zkey`, `${stem}.derived-again`);
+  rmSync(`${stem}.derived-again`);
+  return (performance.now() - started) / 1000;
+}
 
 function oneTransform(): number {
   const bytes = addon!.kernel(undefined, 'ntt.time', new Uint8Array(32 * 2 ** 18).fill(7));
@@ -158,7 +213,7 @@ async function timeLenet(): Promise<number> {
   const split = stageMedians({ stagesMs } as unknown as ProveReport);
   say(
     `LeNet-5, ${model.r1cs.constraintCount} rows: ${median(times).toFixed(3)} s, of it the witness ` +
-      `${median(witnessTimes).toFixed(3)} s; ${split} ms; tables ${(key.tableBytes / 2 ** 20).toFixed(0)} MiB`,
+      `${median(witnessTimes).toFixed(3)} s; ${key.transforms} transforms; ${split} ms; tables ${(key.tableBytes / 2 ** 20).toFixed(0)} MiB`,
   );
   await key.close();
   return median(times);
