@@ -58,6 +58,7 @@ struct Endomorphism<Fq> {
       {{0x89d3256894d213e3}, {0x0be4e1541221250b, 0x6f4d8248eeb859fd}}};
 
   G1Affine operator()(const G1Affine& p, unsigned part) const { return part == 0 ? p : G1Affine{p.x * beta, p.y}; }
+  G1 operator()(const G1& p, unsigned part) const { return part == 0 ? p : G1{p.x * beta, p.y, p.zz, p.zzz}; }
 
   Fq beta = Fq::from_canonical({0xe4bd44e5607cfd48, 0xc28f069fbb966e3d, 0x5e6dd9e7e0acccb0, 0x30644e72e131a029});
 };
@@ -89,6 +90,11 @@ struct Endomorphism<Fq2> {
       default: return p;
     }
   }
+  G2 operator()(const G2& p, unsigned part) const {
+    if (part == 0) return p;
+    if (part == 2) return {p.x * kx[2], p.y * ky[2], p.zz, p.zzz};
+    return {p.x.conjugate() * kx[part], p.y.conjugate() * ky[part], p.zz.conjugate(), p.zzz.conjugate()};
+  }
 
   // ψ^i(x, y) = (kx[i]·x, ky[i]·y), conjugated for odd i.
   Endomorphism() {
@@ -119,6 +125,29 @@ std::array<std::array<uint64_t, 2>, Endomorphism<F>::parts> split_digits(const L
   for (unsigned i = 0; i < E::parts; i++) {
     const u128 shifted = ((u128(part[i][1]) << 64) | part[i][0]) + offset;
     out[i] = {uint64_t(shifted), uint64_t(shifted >> 64)};
+  }
+  return out;
+}
+
+// k·P for a point of order r and a canonical k: signed 4-bit digits of all parts walk down together, so that the parts
+// share their doublings. Time depends on k.
+template <class F>
+Xyzz<F> multiply(const Xyzz<F>& p, const Limbs& k) {
+  if (k == Limbs{1, 0, 0, 0}) return p;
+  using E = Endomorphism<F>;
+  static const E endomorphism;
+  const auto digits = split_digits<F>(k);
+  Xyzz<F> multiples[8] = {p, p.doubled()};  // d·P for d = 1 … 8
+  for (int d = 2; d < 8; d++) multiples[d] = multiples[d - 1] + p;
+  Xyzz<F> out = Xyzz<F>::infinity();
+  for (unsigned j = E::digits; j-- > 0;) {
+    for (int d = 0; d < 4; d++) out = out.doubled();
+    for (unsigned part = 0; part < E::parts; part++) {
+      const int digit = int((digits[part][j / 16] >> (4 * (j % 16))) & 15) - 8;
+      if (digit == 0) continue;
+      const Xyzz<F> image = endomorphism(multiples[(digit < 0 ? -digit : digit) - 1], part);
+      out += digit < 0 ? -image : image;
+    }
   }
   return out;
 }

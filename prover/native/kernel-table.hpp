@@ -120,10 +120,14 @@ class KernelTable {
     using L = Lanes<F>;
     const std::vector<Affine<F>> points = load_points<F>(0);
     std::vector<Affine<F>> out;
-    if (op == "multiply") {
+    if (op == "multiply" || op == "multiply-split") {  // the second by the endomorphism: points of order r
       const std::vector<Limbs> scalars = load_raw<Limbs>(1);
       if (scalars.size() != points.size()) mismatch();
-      for (size_t i = 0; i < points.size(); i++) out.push_back(Xyzz<F>::from(points[i]).times(scalars[i]).affine());
+      for (size_t i = 0; i < points.size(); i++) {
+        if (!less(scalars[i], FrModulus::p)) mismatch();
+        const Xyzz<F> p = Xyzz<F>::from(points[i]);
+        out.push_back((op == "multiply" ? p.times(scalars[i]) : verinfer::multiply(p, scalars[i])).affine());
+      }
       return saved(out);
     }
     if (op == "on-subgroup") {

@@ -212,11 +212,11 @@ class Prover {
     Limbs r = blinding(0), s = blinding(1);
     const VerifyingKey& vk = key_.verifying;
     const G1 delta1 = G1::from(key_.delta1);
-    const G1 a = sum_a_ + vk.alpha + delta1.times(r);
-    const G1 b1 = sum_b1_ + key_.beta1 + delta1.times(s);
-    const G2 b2 = sum_b2_ + vk.beta + G2::from(vk.delta).times(s);
+    const G1 a = sum_a_ + vk.alpha + multiply(delta1, r);
+    const G1 b1 = sum_b1_ + key_.beta1 + multiply(delta1, s);
+    const G2 b2 = sum_b2_ + vk.beta + multiply(G2::from(vk.delta), s);
     const Limbs minus_rs = (-(Fr::from_canonical(r) * Fr::from_canonical(s))).canonical();
-    const G1 c = sum_c_ + h + a.times(s) + b1.times(r) + delta1.times(minus_rs);
+    const G1 c = sum_c_ + h + multiply(a, s) + multiply(b1, r) + multiply(delta1, minus_rs);
     explicit_bzero(r.data(), sizeof r);
     explicit_bzero(s.data(), sizeof s);
     return {a.affine(), b2.affine(), c.affine()};

@@ -1,5 +1,6 @@
 // Groth16 verification: e(A, B) = e(alpha, beta)·e(IC(x), gamma)·e(C, delta). Twin: prover/verify.ts.
 #pragma once
+#include "endomorphism.hpp"
 #include "key.hpp"
 #include "pairing.hpp"
 #include "wire-format.hpp"
@@ -15,8 +16,8 @@ struct Proof {
 
 // IC_0 + sum signals[i]·IC_(i+1), signals canonical.
 inline G1 public_input_point(const VerifyingKey& key, const Limbs* signals, const Limbs& weight) {
-  G1 sum = G1::from(key.ic[0]).times(weight);
-  for (size_t i = 0; i + 1 < key.ic.size(); i++) sum += G1::from(key.ic[i + 1]).times(signals[i]);
+  G1 sum = multiply(G1::from(key.ic[0]), weight);
+  for (size_t i = 0; i + 1 < key.ic.size(); i++) sum += multiply(G1::from(key.ic[i + 1]), signals[i]);
   return sum;
 }
 

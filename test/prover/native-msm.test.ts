@@ -153,14 +153,17 @@ function suite<P extends TestPoint<P>>(backend: string, group: TestGroup<P>): vo
     t.true(equal(sum, Point.BASE.multiplyUnsafe(BigInt(logarithm))));
   });
 
-  test(`${backend} ${name}: multiples agree with the twin`, (t) => {
-    const points = somePoints(group, 12);
-    const scalars = points.map((_, i) => [0n, 1n, r - 1n, 2n][i] ?? draw.scalar(r));
-    call('multiply', group.encode(points), encode(scalars)).forEach((product, i) => {
-      const expected =
-        points[i].is0() || scalars[i] === 0n ? Point.ZERO : points[i].multiplyUnsafe(scalars[i]);
-      t.true(equal(product, expected));
-    });
+  test(`${backend} ${name}: multiples agree with the twin, with and without the endomorphism`, (t) => {
+    const points = somePoints(group, 30);
+    const edges = [0n, 1n, r - 1n, 2n, r - 2n, (r - 1n) / 2n, 1n << 253n, (1n << 127n) - 1n, 1n << 128n];
+    const scalars = points.map((_, i) => edges[i] ?? draw.scalar(r));
+    for (const op of ['multiply', 'multiply-split']) {
+      call(op, group.encode(points), encode(scalars)).forEach((product, i) => {
+        const expected =
+          points[i].is0() || scalars[i] === 0n ? Point.ZERO : points[i].multiplyUnsafe(scalars[i]);
+        t.true(equal(product, expected), `${op} ${i}`);
+      });
+    }
   });
 }
 

@@ -135,8 +135,9 @@ async function setupKernels(vectors: Vectors, name: Group): Promise<void> {
     return expected;
   };
   const scalars = encode([0n, 1n, Fr.ORDER - 1n, ...Array.from({ length: 13 }, () => draw.scalar(Fr.ORDER))]);
+  const ratio = encode([draw.scalar(Fr.ORDER)]);
   const points = await record((k) => k.multiplyGenerator(name, scalars));
-  await record((k) => k.multiplyEach(name, points, encode([5n]), encode([draw.scalar(Fr.ORDER)])));
+  await record((k) => k.multiplyEach(name, points, encode([5n]), ratio));
   await record((k) => k.lagrange(name, points));
   await record((k) => k.weightedSum(name, points, scalars));
   await record((k) =>
