@@ -2,6 +2,7 @@
 import type { Pool } from 'pg';
 import { readConfig, type Config } from './config.js';
 import { createLog, type Logger } from './log.js';
+import { requirePinned } from './pinned-packages.js';
 import { migrate } from './store/migrations.js';
 import { openPool } from './store/pool.js';
 
@@ -50,6 +51,7 @@ export async function runProcess(
   if (process.send) process.once('disconnect', () => void end('the supervisor is gone'));
   process.on('unhandledRejection', (error) => log.error({ err: error }, 'unhandled rejection'));
   try {
+    await requirePinned();
     await migrate(pool);
     const started = await start({ config, databaseUrl: config.databaseUrl, pool, log });
     part = started.part;

@@ -6,16 +6,13 @@
  * The transcript is the truth: a key file counts once an entry names it, so a crash at any moment resumes at the last
  * verified head. One coordinator at a time (a lock file with its process id). Time, limits and beacon are injected.
  */
-import { copyFile, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readR1cs } from '../../circuits/r1cs/file.js';
 import { CeremonyRefused, InvalidCeremony } from '../../prover/ceremony-error.js';
 import { vkHash } from '../../prover/codec.js';
-import { newPhase2Key } from '../../prover/initial-key.js';
 import { beaconKey } from '../../prover/phase2.js';
 import { describeKey, verifyContribution } from '../../prover/phase2-verify.js';
-import { verifyPtau } from '../../prover/ptau-verify.js';
-import type { BeaconSource } from './beacon.js';
+import { type BeaconSource, checkBeaconValue } from './beacon.js';
 import { ceremonyPaths, sha256File, syncFile, takeLock } from './folder.js';
 import { type Participant, Queue } from './queue.js';
 import {
@@ -45,52 +42,8 @@ export const defaultLimits: Limits = {
   confirmations: 3,
 };
 
-export interface Opening {
-  readonly folder: string;
-  readonly r1csPath: string;
-  /** Prepared powers of tau. */
-  readonly phase1Path: string;
-  /** SHA-256 of the model, `0x…`. */
-  readonly modelHash?: string;
-  readonly minimumContributions?: number;
-  readonly onProgress?: (share: number, step: string) => void;
-}
-
 /** What a contribution may add to a key file: a record of 408 bytes and its parameters. */
 const contributionBytes = 64 * 3 + 128 + 64 + 8 + 2 + 255 + 2 + 2 + 255;
-
-/** Verifies phase 1, makes the initial key and writes the first entry. */
-export async function openCeremony(
-  { folder, r1csPath, phase1Path, modelHash, minimumContributions = 1, onProgress }: Opening,
-  now = Date.now,
-): Promise<void> {
-  const p = ceremonyPaths(folder);
-  if (await stat(p.transcript).catch(() => null))
-    throw new CeremonyRefused(folder, 'folder', 'without a ceremony', 'one that has one');
-  await mkdir(p.keys, { recursive: true });
-  await copyFile(r1csPath, p.r1cs);
-  await copyFile(phase1Path, p.phase1);
-  const phase1 = await verifyPtau(p.phase1, { onProgress: (share, step) => onProgress?.(0.6 * share, step) });
-  if (!phase1.isPrepared) throw new CeremonyRefused(phase1Path, 'powers of tau', 'prepared', 'not prepared');
-  const partial = join(p.keys, 'initial.partial');
-  const circuitDigest = await newPhase2Key(await readR1cs(p.r1cs), p.phase1, partial, {
-    onProgress: (share, step) => onProgress?.(0.6 + 0.4 * share, step),
-  });
-  const initialKey = await sha256File(partial);
-  await rename(partial, p.key(initialKey));
-  const transcript = new Transcript([]).append({
-    kind: 'opened',
-    at: new Date(now()).toISOString(),
-    circuitHash: `0x${await sha256File(p.r1cs)}`,
-    modelHash: modelHash ?? null,
-    phase1Hash: phase1.fileHash,
-    phase1Power: phase1.power,
-    circuitDigest: Buffer.from(circuitDigest).toString('hex'),
-    initialKey,
-    minimumContributions,
-  });
-  await writeTranscript(p.transcript, transcript);
-}
 
 export class Ceremony {
   #transcript: Transcript;
@@ -348,17 +301,5 @@ export class Ceremony {
     const result = this.#work.then(change, change);
     this.#work = result.catch(() => undefined);
     return result;
-  }
-}
-
-/** T06: 32 bytes that are not constant and are no contribution's hash. */
-export function checkBeaconValue(value: Uint8Array | null, contributionHashes: readonly string[]): void {
-  const hex = value === null ? 'none' : Buffer.from(value).toString('hex');
-  if (value === null || value.length !== 32)
-    throw new CeremonyRefused('beacon', 'value', 'a 32-byte block hash', hex);
-  if (new Set(value).size < 8)
-    throw new CeremonyRefused('beacon', 'value', 'a block hash', `the constant ${hex}`);
-  if (contributionHashes.some((hash) => hash.includes(hex))) {
-    throw new CeremonyRefused('beacon', 'value', 'independent of the contributions', 'a contribution hash');
   }
 }

@@ -9,8 +9,7 @@ import { vkHash } from '../../prover/codec.js';
 import type { VerifyingKey } from '../../prover/keys.js';
 import { type KeyReport, verifyKey } from '../../prover/phase2-verify.js';
 import { type PtauReport, verifyPtau } from '../../prover/ptau-verify.js';
-import type { BeaconSource } from './beacon.js';
-import { checkBeaconValue } from './ceremony.js';
+import { type BeaconSource, checkBeaconValue } from './beacon.js';
 import { ceremonyPaths, sha256File } from './folder.js';
 import { attestationText, isAttested, readTranscript, type Transcript } from './transcript.js';
 
@@ -46,8 +45,9 @@ export async function verifyCeremony(
   if (!final || !announcement) return fail(folder, 'state', 'final', 'still open');
   const circuitHash = `0x${await sha256File(p.r1cs)}`;
   if (circuitHash !== opened.circuitHash) fail(p.r1cs, 'SHA-256', opened.circuitHash, circuitHash);
+  const phase1Hash = await sha256File(p.phase1);
+  if (phase1Hash !== opened.phase1Hash) fail(p.phase1, 'SHA-256', opened.phase1Hash, phase1Hash);
   const phase1 = await verifyPtau(p.phase1, { onProgress: (share, step) => onProgress?.(0.4 * share, step) });
-  if (phase1.fileHash !== opened.phase1Hash) fail(p.phase1, 'SHA-256', opened.phase1Hash, phase1.fileHash);
 
   const keyPath = p.key(final.key);
   await checkKeyFiles(folder, transcript);

@@ -9,6 +9,7 @@ import { readSubject } from '../audit/subject.js';
 import { auditTable } from '../audit/table.js';
 import type { Deployment } from '../chain/deployment.js';
 import { parseJson } from '../json.js';
+import { requirePinned } from '../pinned-packages.js';
 import { parseReceipt } from '../verifier/receipt.js';
 import { opening } from '../verifier/schema.js';
 import { type Expectations, MissingExpectation } from '../verifier/expectations.js';
@@ -81,6 +82,7 @@ export function register(program: Command): void {
 }
 
 async function run(source: string, flags: AuditFlags): Promise<number> {
+  await requirePinned();
   const subject = await readSubject(source, {
     modelsFolder: flags.models,
     ...(flags.onnx && { onnxPath: flags.onnx }),

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { JsonRpcProvider } from 'ethers';
 import pc from 'picocolors';
 import { chainBeacon, type BeaconSource } from '../ceremony/beacon.js';
-import { Ceremony, defaultLimits, openCeremony } from '../ceremony/ceremony.js';
+import { Ceremony, defaultLimits } from '../ceremony/ceremony.js';
+import { openCeremony } from '../ceremony/opening.js';
 import { contribute } from '../ceremony/client.js';
 import { fetchCeremony } from '../ceremony/fetch.js';
 import { installCeremonyModel } from '../ceremony/install.js';
@@ -25,6 +26,7 @@ export function register(program: Command): void {
     .description('verify the powers of tau, make the initial key, write the first entry of the transcript')
     .requiredOption('--circuit <file>', 'the .r1cs (verinfer compile)')
     .requiredOption('--phase1 <file>', 'prepared powers of tau (.ptau)')
+    .option('--phase1-sha256 <hex>', 'what that file must hash to, for one that was downloaded', sha256Hex)
     .option('--model <file>', 'the ONNX file, to be named in the transcript')
     .option('--minimum <count>', 'contributions before a beacon may be announced', integer, 1)
     .action(async (folder: string, flags: OpenFlags) => {
@@ -36,6 +38,7 @@ export function register(program: Command): void {
       await openCeremony({
         ...{ folder, r1csPath: flags.circuit, phase1Path: flags.phase1, minimumContributions: flags.minimum },
         ...(modelHash && { modelHash }),
+        ...(flags.phase1Sha256 && { phase1Hash: flags.phase1Sha256 }),
         ...progress(),
       });
       process.stdout.write(`opened ${folder}\n`);
@@ -136,8 +139,14 @@ export function register(program: Command): void {
 interface OpenFlags {
   readonly circuit: string;
   readonly phase1: string;
+  readonly phase1Sha256?: string;
   readonly model?: string;
   readonly minimum: number;
+}
+
+function sha256Hex(text: string): string {
+  if (!/^(0x)?[0-9a-f]{64}$/i.test(text)) throw new InvalidArgumentError('must be 64 hex digits');
+  return text.replace(/^0x/, '').toLowerCase();
 }
 
 /** What the count means, said wherever it is shown (T08). */

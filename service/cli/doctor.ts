@@ -6,6 +6,7 @@ import { anvilBinary } from '../chain/anvil.js';
 import { artifact } from '../chain/artifacts.js';
 import { readConfig } from '../config.js';
 import { withDatabase } from '../database.js';
+import { pinnedFiles, requirePinned } from '../pinned-packages.js';
 import { selfTest } from '../inference/self-test.js';
 import { runtimeVersion } from '../inference/session.js';
 
@@ -34,6 +35,10 @@ async function run(): Promise<void> {
   });
   await check('proving engine', async () => (await selectEngine()).reason);
   await check('ONNX Runtime', async () => `${runtimeVersion}, u8 by s8 self-test: ${await selfTest()}`);
+  await check('pinned binaries', async () => {
+    await requirePinned();
+    return `${pinnedFiles().length} files as pinned`;
+  });
   await check('contracts', () => `Settlement is ${artifact('Settlement').bytecode.length / 2 - 1} bytes`);
   await check(
     'chain',

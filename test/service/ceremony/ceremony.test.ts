@@ -1,5 +1,4 @@
 import test from 'ava';
-import { generateKeyPairSync } from 'node:crypto';
 import { spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,10 +9,12 @@ import { CeremonyRefused, InvalidCeremony } from '../../../prover/ceremony-error
 import { exportVerifyingKey } from '../../../prover/export.js';
 import { verifyingKeyToJson } from '../../../prover/codec.js';
 import { contributeKey } from '../../../prover/phase2.js';
-import { Ceremony, checkBeaconValue, type Limits, openCeremony } from '../../../service/ceremony/ceremony.js';
+import { checkBeaconValue } from '../../../service/ceremony/beacon.js';
+import { Ceremony, type Limits } from '../../../service/ceremony/ceremony.js';
 import { contribute } from '../../../service/ceremony/client.js';
 import { ceremonyPaths } from '../../../service/ceremony/folder.js';
 import { refuseSharedDelta } from '../../../service/ceremony/install.js';
+import { openCeremony } from '../../../service/ceremony/opening.js';
 import { serveCeremony } from '../../../service/ceremony/server.js';
 import {
   parseTranscript,
@@ -23,6 +24,7 @@ import {
 } from '../../../service/ceremony/transcript.js';
 import { verifyCeremony } from '../../../service/ceremony/verify.js';
 import { contributorsText } from '../../../service/cli/ceremony.js';
+import { FakeChain, publicKey, takeTurn } from '../../support/coordinator.js';
 import { smallCeremony, type SmallCeremony } from '../../support/ceremony.js';
 import { random } from '../../support/random.js';
 import { endSnarkjs } from '../../support/snarkjs.js';
@@ -50,30 +52,6 @@ function copyOf(source: string): string {
     if (hash !== undefined) copyFileSync(from.key(hash), to.key(hash));
   }
   return folder;
-}
-
-class FakeChain {
-  readonly chainId = '31337';
-  at = 100;
-  readonly #hashes = new Map<number, Uint8Array>();
-  readonly #draw = random(5);
-  height = async (): Promise<number> => this.at;
-  hashAt = async (height: number): Promise<Uint8Array | null> => {
-    if (height > this.at) return null;
-    if (!this.#hashes.has(height)) this.#hashes.set(height, this.#draw.bytes(32));
-    return this.#hashes.get(height)!;
-  };
-}
-
-const publicKey = (): string =>
-  generateKeyPairSync('ed25519').publicKey.export({ format: 'der', type: 'spki' }).toString('base64');
-
-/** Takes a turn directly, without HTTP. */
-async function takeTurn(ceremony: Ceremony, name: string): Promise<string> {
-  const { token } = await ceremony.join({ name, publicKey: publicKey() });
-  const path = join(ceremonyPaths(ceremony.folder).incoming, `${name}.zkey`);
-  await contributeKey(ceremony.headPath, path, { name });
-  return (await ceremony.submit(token, path, null)).contributionHash;
 }
 
 test.before(async () => {
