@@ -99,7 +99,11 @@ export async function initialKey(
     const contributions = encodeKeyContributions({ circuitHash, contributions: [] });
     return {
       circuitHash,
-      parts: { header, ic, a, b1, b2, c, h, contributions, coefficients: encodeCoefficients(r1cs) },
+      parts: {
+        ...{ header, ic, a, b1, b2, c, h, contributions },
+        // Made again for each reader: a verifier compares many keys with one initial key.
+        coefficients: { [Symbol.iterator]: () => encodeCoefficients(r1cs) },
+      },
     };
   } finally {
     source.close();

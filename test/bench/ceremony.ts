@@ -14,6 +14,7 @@ import { serveCeremony } from '../../service/ceremony/server.js';
 import { verifyCeremony } from '../../service/ceremony/verify.js';
 import { compileUpload } from '../../service/install.js';
 import { beacon, makePhase1, smallCeremony } from '../support/ceremony.js';
+import { forgeContribution, lies } from '../support/forged-contribution.js';
 import { keyMutants } from '../support/key-mutants.js';
 import { random } from '../support/random.js';
 import { endSnarkjs } from '../support/snarkjs.js';
@@ -51,6 +52,10 @@ if ((await ours(honest)) || (await theirs(new Uint8Array(readFileSync(honest))))
 let [caught, caughtBySnarkjs, started] = [0, 0, performance.now()];
 const missed: string[] = [];
 const mutants = keyMutants(readFileSync(honest));
+for (const { name, lie } of lies) {
+  await forgeContribution(key('2'), key('lie'), lie);
+  mutants.push({ name: `careful: ${name}`, bytes: new Uint8Array(readFileSync(key('lie'))) });
+}
 for (const { name, bytes } of mutants) {
   const path = key('mutant');
   writeFileSync(path, bytes);
@@ -62,6 +67,8 @@ for (const { name, bytes } of mutants) {
 process.stdout.write(
   `${mutants.length} mutants in ${seconds(started)} s: ours caught ${caught}, snarkjs ${caughtBySnarkjs}\n`,
 );
+// A verifier that refuses everything would catch every mutant too.
+if (await ours(honest)) throw new Error('the honest key is refused after the mutants');
 for (const name of missed) process.stdout.write(`MISSED ${name}\n`);
 await endSnarkjs();
 

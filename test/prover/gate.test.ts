@@ -149,7 +149,7 @@ test('P06 points off the curve, off the subgroup and infinity are refused in A, 
   const refuse = (wrong: Partial<Proof>) =>
     t.throws(() => encodeProof({ ...proof, ...wrong }), { instanceOf: MalformedProof });
   const coordinate = () => points.scalar(q);
-  for (let i = 0; i < 300; i++) {
+  for (let i = 0; i < campaign(300, 1000); i++) {
     refuse({ a: [coordinate(), coordinate()] });
     refuse({ c: [coordinate(), coordinate()] });
     refuse({
@@ -159,7 +159,7 @@ test('P06 points off the curve, off the subgroup and infinity are refused in A, 
       ],
     });
   }
-  for (let i = 0; i < 100; i++) {
+  for (let i = 0; i < campaign(100, 1000); i++) {
     const b = offSubgroup(coordinate);
     t.true(isOnTwist(b) && !isInSubgroup(b));
     refuse({ b });
