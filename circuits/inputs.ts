@@ -71,7 +71,7 @@ export function requireIntegerInputs(
     const values = inputs.get(name) ?? refuse(`input "${name}"`, 'value', 'given', 'none');
     requireCount(name, shape, values);
     const { bytes, min } = PACKED_DTYPES[dtype];
-    const max = dtype === 'bool' ? 1 : min + 2 ** (8 * bytes) - 1;
+    const max = dtype === 'bool' ? 1 : Math.min(min + 2 ** (8 * bytes), 2 ** 31) - 1;
     for (let i = 0; i < values.length; i++) {
       if (values[i] < min || values[i] > max) {
         refuse(`input "${name}"`, `element ${i}`, `from ${min} to ${max}`, String(values[i]));

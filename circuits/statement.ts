@@ -45,7 +45,8 @@ export function constrainInputs(
   const tensors = manifest.inputs.map(({ name, dtype, shape }) => {
     const count = elementCount(shape);
     const { bytes, min } = PACKED_DTYPES[dtype];
-    const levels = dtype === 'bool' ? 2 : 2 ** (8 * bytes);
+    // Wires are int32: of uint32 the upper half is not accepted (ops/carried.ts).
+    const levels = dtype === 'bool' ? 2 : dtype === 'uint32' ? 2 ** 31 : 2 ** (8 * bytes);
     const first = circuit.exists(`${name}/value`, count, (values, at, { inputs }) => {
       const given = inputs.tensors.get(name)!;
       for (let i = 0; i < count; i++) values[at + i] = given[i];

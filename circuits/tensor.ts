@@ -37,13 +37,12 @@ export function dtypeRange(dtype: Dtype): { readonly min: number; readonly max: 
       return { min: 0, max: 65535 };
     case 'int32':
       return { min: -2147483648, max: 2147483647 };
+    // Wires are int32: of the types that reach further, the values inside it (ops/carried.ts).
     case 'uint32':
-      return { min: 0, max: 4294967295 };
-    // 64-bit integers are carried as numbers: exact up to 2^53, which bounds are checked against.
-    case 'int64':
-      return { min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER };
     case 'uint64':
-      return { min: 0, max: Number.MAX_SAFE_INTEGER };
+      return { min: 0, max: 2147483647 };
+    case 'int64':
+      return { min: -2147483648, max: 2147483647 };
     default:
       return undefined;
   }

@@ -1,10 +1,11 @@
-/** BitwiseAnd, BitwiseOr, BitwiseXor, BitwiseNot (ai.onnx 18) on two's complements of at most 32 bits. */
+/** BitwiseAnd, BitwiseOr, BitwiseXor, BitwiseNot (ai.onnx 18) on two's complements of at most 32 bits; of uint32 and 64-bit types the values inside int32. */
 import { AffineWriter, concatenated, type AffineTensor } from '../affine.js';
 import * as bits from '../gadgets/bits.js';
 import { Quantized } from '../quantized.js';
 import { LinearCombination } from '../r1cs/linear-combination.js';
 import { broadcastIndices, broadcastShape, dtypeRange, type TensorType } from '../tensor.js';
-import { defineOp, type NodeView, type Op } from './op.js';
+import { requireInteger } from './carried.js';
+import { defineOp, type Op } from './op.js';
 
 /** f(a, b) = linear·(a + b) + both·a·b on single bits. */
 interface Rule {
@@ -24,10 +25,10 @@ function bitwise(type: string): Op {
   return defineOp<{ readonly shape: readonly number[] }>({
     type,
     domain: '',
-    supports: 'integer types of at most 32 bits',
+    supports: 'integer types; of uint32 and 64-bit types the values inside int32',
     attributes(view) {
       const [a, b] = [view.operand(0, 'A'), view.operand(1, 'B')];
-      widthOf(view, a);
+      requireInteger(view, a);
       if (b.dtype !== a.dtype) view.refuse('dtype of B', a.dtype, b.dtype);
       const shape =
         broadcastShape(a.shape, b.shape) ??
@@ -86,9 +87,13 @@ export const bitwiseXor = bitwise('BitwiseXor');
 export const bitwiseNot = defineOp<null>({
   type: 'BitwiseNot',
   domain: '',
-  supports: 'integer types of at most 32 bits',
+  supports: 'integer types; of uint32 and 64-bit types the values inside int32',
   attributes(view) {
-    widthOf(view, view.operand(0, 'X'));
+    const { dtype } = view.operand(0, 'X');
+    requireInteger(view, { dtype });
+    // The complement of a value inside int32 is outside it.
+    if (dtype === 'uint32' || dtype === 'uint64')
+      view.refuse('dtype', 'a signed type, or one of at most 16 bits', dtype);
     return null;
   },
   operands: () => [0],
@@ -116,9 +121,4 @@ function complementOf({ dtype }: TensorType): number {
 function layoutOf({ dtype }: TensorType): { width: number; signed: boolean } {
   const { min, max } = dtypeRange(dtype)!;
   return { width: Math.log2(max - min + 1), signed: min < 0 };
-}
-
-function widthOf(view: NodeView, { dtype }: TensorType): void {
-  if (!dtypeRange(dtype) || dtype === 'bool' || dtype === 'uint64')
-    view.refuse('dtype', 'an integer of at most 32 bits', dtype);
 }

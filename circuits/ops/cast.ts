@@ -1,7 +1,15 @@
-/** Cast (ai.onnx 13) between integer types that hold every value the operand can take: the same wires. */
+/**
+ * Cast (ai.onnx 13) between integer types: the low bits that the target keeps, as ONNX Runtime does; to bool: not zero.
+ * Of uint32 and 64-bit types only values inside int32 are carried (carried.ts), so a negative value cast to uint32 is
+ * refused for the inference.
+ */
+import { AffineWriter, type AffineTensor } from '../affine.js';
+import * as isZero from '../gadgets/is-zero.js';
 import { Quantized } from '../quantized.js';
+import type { Builder } from '../r1cs/builder.js';
 import { dtypeRange } from '../tensor.js';
 import type { Dtype } from '../onnx/graph.js';
+import { settle, settled } from './carried.js';
 import { defineOp } from './op.js';
 
 const DTYPE_CODES: Readonly<Record<number, Dtype>> = {
@@ -12,46 +20,51 @@ const DTYPE_CODES: Readonly<Record<number, Dtype>> = {
   6: 'int32',
   7: 'int64',
   9: 'bool',
+  12: 'uint32',
+  13: 'uint64',
 };
 
-interface Cast {
-  readonly where: string;
-  readonly dtype: Dtype;
-}
-
-/** int64 values are carried as integers of at most 32 bits here. */
-const rangeOf = (dtype: Dtype) => dtypeRange(dtype === 'int64' ? 'int32' : dtype)!;
-
-export const cast = defineOp<Cast>({
+export const cast = defineOp<Dtype>({
   type: 'Cast',
   domain: '',
-  supports: 'integer types; the values must fit',
+  supports: 'integer types and bool; wraps around',
 
   attributes(view) {
     const dtype = DTYPE_CODES[view.int('to', 0)];
     if (!dtype) view.refuse('to', 'an integer type of at most 64 bits', `type ${view.int('to', 0)}`);
-    if (!rangeOf(view.operand(0, 'input').dtype))
+    if (!dtypeRange(view.operand(0, 'input').dtype))
       view.refuse('input dtype', 'an integer type', view.operand(0, 'input').dtype);
-    return { where: view.where, dtype };
+    return dtype;
   },
   operands: () => [0],
-  shape: ({ dtype }, [x]) => [{ dtype, shape: x.shape }],
+  shape: (dtype, [x]) => [{ dtype, shape: x.shape }],
 
-  reference({ where, dtype }, [x], [type]) {
-    const { min, max } = rangeOf(dtype);
-    for (const value of x.data)
-      if (value < min || value > max) throw new RangeError(`${where}: ${value} does not fit ${dtype}`);
-    return [{ ...type, data: x.data }];
+  reference(dtype, [x], [type]) {
+    const to = (value: number) => (dtype === 'bool' ? Number(value !== 0) : settled('Cast', value, dtype));
+    return [{ ...type, data: x.data.map(to) }];
   },
 
-  constrain({ circuit, types }, { where, dtype }, [x]) {
+  constrain({ circuit, types }, dtype, [x]) {
     const values = x.force(circuit);
-    const { min, max } = rangeOf(dtype);
-    for (let i = 0; i < values.lo.length; i++) {
-      if (values.lo[i] < min || values.hi[i] > max) {
-        throw new RangeError(`${where}: [${values.lo[i]}, ${values.hi[i]}] does not fit ${dtype}`);
-      }
-    }
-    return [Quantized.of(types[0], values)];
+    const result =
+      dtype === 'bool' && x.type.dtype !== 'bool' ? notZero(circuit, values) : settle(circuit, values, dtype);
+    return [Quantized.of(types[0], result)];
   },
 });
+
+/** 1 − z for the is-zero flag z of each element that can be zero and something else. */
+function notZero(circuit: Builder, x: AffineTensor): AffineTensor {
+  const isOpen = (i: number) => x.lo[i] <= 0 && x.hi[i] >= 0 && x.lo[i] < x.hi[i];
+  const tests = Array.from(x.lo, (_, index) => ({ index, value: 0 })).filter(({ index }) => isOpen(index));
+  const flags = isZero.constrain(circuit, x, tests);
+  const writer = new AffineWriter();
+  for (let i = 0, next = flags; i < x.lo.length; i++) {
+    const known = x.lo[i] > 0 || x.hi[i] < 0 ? 1 : 0;
+    if (!isOpen(i)) writer.end(known, known, known);
+    else {
+      writer.term(next++, -1);
+      writer.end(1, 0, 1);
+    }
+  }
+  return writer.finish(x.shape);
+}

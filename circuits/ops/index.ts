@@ -9,7 +9,10 @@ import { clip, maximum, minimum } from './extremum.js';
 import { convInteger, matMulInteger } from './integer-product.js';
 import * as arithmetic from './integer-arithmetic.js';
 import * as bitwise from './bitwise.js';
+import { bitShift } from './bit-shift.js';
 import { gather } from './gather.js';
+import { integerDivide, modulo } from './integer-division.js';
+import { power } from './power.js';
 import { rescale } from './rescale.js';
 import { treeEnsemble } from './tree-ensemble.js';
 import * as comparison from './comparison.js';
@@ -25,6 +28,10 @@ export const OPS: readonly Op[] = [
   arithmetic.add,
   arithmetic.subtract,
   arithmetic.multiply,
+  integerDivide,
+  modulo,
+  power,
+  bitShift,
   arithmetic.negate,
   arithmetic.absolute,
   arithmetic.reduceSum,

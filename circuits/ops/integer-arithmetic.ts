@@ -1,11 +1,11 @@
 /**
- * Add, Sub, Mul, Neg, Abs (ai.onnx 13, 14) on integers: results wrap around modulo 2ⁿ, as ONNX Runtime's do. Sums cost
- * nothing but the wrap, and that only where the bounds reach beyond the type. ReduceSum, ReduceMax, ReduceMin (13).
- * Refused: products whose factors span more than 31 bits together; a ReduceSum that can leave its type.
+ * Add, Sub, Mul, Neg, Abs (ai.onnx 13, 14) on integers, results as carried.ts says. Sums cost nothing but the wrap, and
+ * that only where the bounds reach beyond the type. ReduceSum, ReduceMax, ReduceMin (13).
+ * Refused: a ReduceSum of int32 that can leave its type.
  */
 import { AffineWriter, gathered, type AffineTensor } from '../affine.js';
 import * as max from '../gadgets/max.js';
-import * as wrap from '../gadgets/wrap.js';
+import type { Dtype } from '../onnx/graph.js';
 import { reducedAxes } from '../onnx/wiring.js';
 import { Quantized } from '../quantized.js';
 import type { Builder } from '../r1cs/builder.js';
@@ -16,10 +16,12 @@ import {
   dtypeRange,
   elementCount,
   stridesOf,
-  type TensorType,
 } from '../tensor.js';
 import { accumulate } from './bilinear.js';
+import { requireInteger, settle, settled, settledProduct, settleProduct, targetOf } from './carried.js';
 import { defineOp, type NodeView, type Op } from './op.js';
+
+const SUPPORTS = 'integer types; wraps around, of uint32 and 64-bit types results inside int32';
 
 interface Pairwise {
   readonly shape: readonly number[];
@@ -27,13 +29,19 @@ interface Pairwise {
 
 function pairwise(
   type: string,
-  compute: (x: number, y: number) => number,
-  combine: (circuit: Builder, x: AffineTensor, y: AffineTensor, shape: readonly number[]) => AffineTensor,
+  compute: (x: number, y: number, dtype: Dtype) => number,
+  combine: (
+    circuit: Builder,
+    x: AffineTensor,
+    y: AffineTensor,
+    shape: readonly number[],
+    dtype: Dtype,
+  ) => AffineTensor,
 ): Op {
   return defineOp<Pairwise>({
     type,
     domain: '',
-    supports: 'integer types of at most 32 bits, wrap-around',
+    supports: SUPPORTS,
     attributes(view) {
       const [a, b] = [view.operand(0, 'A'), view.operand(1, 'B')];
       requireInteger(view, a);
@@ -46,17 +54,13 @@ function pairwise(
     operands: () => [0, 1],
     shape: ({ shape }, [a]) => [{ dtype: a.dtype, shape }],
     reference(_, [a, b], [outputType]) {
-      const range = dtypeRange(outputType.dtype)!;
       const [left, right] = [a, b].map(({ shape }) => broadcastIndices(shape, outputType.shape));
-      const data = Int32Array.from(left, (at, i) =>
-        wrap.reference(compute(a.data[at], b.data[right[i]]), range),
-      );
+      const data = Int32Array.from(left, (at, i) => compute(a.data[at], b.data[right[i]], outputType.dtype));
       return [{ ...outputType, data }];
     },
     constrain({ circuit, types: [outputType] }, { shape }, inputs) {
       const [a, b] = inputs.map((input) => input.force(circuit));
-      const result = combine(circuit, a, b, shape);
-      return [Quantized.of(outputType, wrap.constrain(circuit, result, dtypeRange(outputType.dtype)!))];
+      return [Quantized.of(outputType, combine(circuit, a, b, shape, outputType.dtype))];
     },
   });
 }
@@ -77,28 +81,31 @@ function linear(x: AffineTensor, y: AffineTensor, shape: readonly number[], scal
 
 export const add = pairwise(
   'Add',
-  (x, y) => x + y,
-  (_, x, y, shape) => linear(x, y, shape, 1),
+  (x, y, dtype) => settled('Add', x + y, dtype),
+  (circuit, x, y, shape, dtype) => settle(circuit, linear(x, y, shape, 1), dtype),
 );
 export const subtract = pairwise(
   'Sub',
-  (x, y) => x - y,
-  (_, x, y, shape) => linear(x, y, shape, -1),
+  (x, y, dtype) => settled('Sub', x - y, dtype),
+  (circuit, x, y, shape, dtype) => settle(circuit, linear(x, y, shape, -1), dtype),
 );
+/** By a constant the product is a combination; it wraps like a sum. */
 export const multiply = pairwise(
   'Mul',
-  (x, y) => {
-    if (!Number.isSafeInteger(x * y)) throw new RangeError(`product of ${x} and ${y} is not exact`);
-    return x * y;
-  },
-  (circuit, x, y, shape) => {
+  (x, y, dtype) => settledProduct('Mul', x, y, dtype),
+  (circuit, x, y, shape, dtype) => {
     const [left, right] = [x, y].map((tensor) => broadcastIndices(tensor.shape, shape));
-    return accumulate(circuit, x, y, shape, (product, end) => {
+    if (x.wires.length > 0 && y.wires.length > 0)
+      return settleProduct(circuit, gathered(x, shape, left), gathered(y, shape, right), dtype);
+    const products = accumulate(circuit, x, y, shape, (product, end) => {
       left.forEach((at, i) => {
         product(at, right[i]);
         end();
       });
     });
+    if (products.lo.some((lo, i) => !Number.isSafeInteger(lo) || !Number.isSafeInteger(products.hi[i])))
+      return settleProduct(circuit, gathered(x, shape, left), gathered(y, shape, right), dtype);
+    return settle(circuit, products, dtype);
   },
 );
 
@@ -110,7 +117,7 @@ function unary(
   return defineOp<null>({
     type,
     domain: '',
-    supports: 'integer types of at most 32 bits, wrap-around',
+    supports: SUPPORTS,
     attributes(view) {
       requireInteger(view, view.operand(0, 'X'));
       return null;
@@ -118,12 +125,11 @@ function unary(
     operands: () => [0],
     shape: (_, [x]) => [x],
     reference(_, [x]) {
-      const range = dtypeRange(x.dtype)!;
-      return [{ ...x, data: x.data.map((value) => wrap.reference(compute(value), range)) }];
+      return [{ ...x, data: x.data.map((value) => settled(type, compute(value), x.dtype)) }];
     },
     constrain({ circuit, types: [outputType] }, _, [x]) {
       const result = combine(circuit, x.force(circuit));
-      return [Quantized.of(outputType, wrap.constrain(circuit, result, dtypeRange(outputType.dtype)!))];
+      return [Quantized.of(outputType, settle(circuit, result, outputType.dtype))];
     },
   });
 }
@@ -158,7 +164,7 @@ interface Reduction {
 export const reduceSum = defineOp<Reduction>({
   type: 'ReduceSum',
   domain: '',
-  supports: 'integer types of at most 32 bits, constant axes, sums inside the type',
+  supports: 'integer types, constant axes; an int32 sum must stay inside the type',
   attributes(view) {
     const x = view.operand(0, 'data');
     requireInteger(view, x);
@@ -170,7 +176,7 @@ export const reduceSum = defineOp<Reduction>({
     const data = Int32Array.from({ length: elementCount(type.shape) }, (_, group) => {
       let sum = 0;
       for (let k = 0; k < groupSize; k++) sum += x.data[members[group * groupSize + k]];
-      return sum;
+      return targetOf(type.dtype).wraps ? sum : settled('ReduceSum', sum, type.dtype);
     });
     return [{ ...type, data }];
   },
@@ -188,12 +194,12 @@ export const reduceSum = defineOp<Reduction>({
       }
       writer.combination(sum.normalize(), lo, hi);
     }
-    const { min, max: top } = dtypeRange(type.dtype)!;
+    const { min, max: top, wraps } = targetOf(type.dtype);
     const sums = writer.finish(type.shape);
-    if (sums.lo.some((value) => value < min) || sums.hi.some((value) => value > top)) {
+    if (wraps && (sums.lo.some((value) => value < min) || sums.hi.some((value) => value > top))) {
       throw new RangeError(`a sum can leave ${type.dtype}`);
     }
-    return [Quantized.of(type, sums)];
+    return [Quantized.of(type, settle(circuit, sums, type.dtype))];
   },
 });
 
@@ -202,10 +208,10 @@ function reduceExtremum(type: 'ReduceMax' | 'ReduceMin'): Op {
   return defineOp<Reduction>({
     type,
     domain: '',
-    supports: 'integer types of at most 32 bits, constant axes',
+    supports: 'integer types and bool, constant axes',
     attributes(view) {
       const x = view.operand(0, 'data');
-      requireInteger(view, x);
+      if (!dtypeRange(x.dtype)) view.refuse('dtype', 'an integer type or bool', x.dtype);
       return reductionOf(view, x.shape);
     },
     operands: () => [0],
@@ -257,8 +263,4 @@ function reductionOf(view: NodeView, from: readonly number[]): Reduction {
   const members = Int32Array.from(groups.flatMap((at) => group.map((offset) => at + offset)));
   const shape = from.flatMap((size, axis) => (axes.has(axis) ? (keep ? [1] : []) : [size]));
   return { shape, members, groupSize: group.length };
-}
-
-function requireInteger(view: NodeView, { dtype }: TensorType): void {
-  if (!dtypeRange(dtype) || dtype === 'bool') view.refuse('dtype', 'an integer of at most 32 bits', dtype);
 }

@@ -10,6 +10,7 @@
  *  5. Cases: as 4, split over the values of selector bits.                           uniqueness-cases.ts
  *  6. One-hot bounds: a known value between the bounds that each choice selects.     uniqueness-bounds.ts
  *  7. Is-zero: X·inv = 1 − z and X·z = 0.                                            `visitZeroTests`
+ *  8. Division: Q·B = C − R with 0 ≤ R < B by another row.                           uniqueness-division.ts
  *
  * A block of several bits (an exact-range group) is fixed only in its weighted sum: its bits are `loose`, and a
  * later row may use them in that very proportion only. Prior art: Ecne, Picus; the exact-range rules are ours.
@@ -18,6 +19,7 @@ import { ModelRefused } from '../errors.js';
 import { FIELD_MODULUS, canonical, inverse, signed } from '../field.js';
 import type { R1cs } from './r1cs.js';
 import { OneHotBounds } from './uniqueness-bounds.js';
+import { divisionOf } from './uniqueness-division.js';
 import { type Term, solveDigits } from './uniqueness-cases.js';
 import {
   asBitCombination,
@@ -152,7 +154,10 @@ class Propagation {
       // L·L = L says no more than v = L and v·v = v, two rows that are judged themselves.
       if (this.#bitOfRow.has(row)) return true;
       const { a, b, c, linear } = this.#rows[row]!;
-      const rest = linear ? this.#unknown(linear) : [a, b, c].flatMap((side) => this.#unknown(side));
+      // The inverse of an is-zero test stands in this row alone: it follows the sum, not the encoding.
+      const rest = (linear ? this.#unknown(linear) : [a, b, c].flatMap((side) => this.#unknown(side))).filter(
+        (term) => !this.#freeInverses.has(term.wire),
+      );
       return rest.every((term) => term.wire === wire) && (rest.length === 0 || !linear);
     });
   }
@@ -214,9 +219,15 @@ class Propagation {
   #loosen(group: LooseGroup): void {
     if (group.wires.some((wire) => this.#facts.isBit[wire] !== 1 && !this.#facts.conditionals.has(wire)))
       return;
-    for (const wire of group.wires) if (!this.#looseGroupOf.has(wire)) this.#looseGroupOf.set(wire, group);
+    for (const wire of group.wires)
+      if (this.#isNarrower(group.wires.length, wire)) this.#looseGroupOf.set(wire, group);
     for (const wire of group.wires)
       for (const row of this.#rowsWith(wire)) if (this.#opaque[row]! <= 1) this.#enqueue(row);
+  }
+
+  /** A fixed sum of fewer wires says more: x + y fixed may later be x fixed and y fixed. */
+  #isNarrower(size: number, wire: number): boolean {
+    return size < (this.#looseGroupOf.get(wire)?.wires.length ?? Infinity);
   }
 
   /** The unknown terms of a combination, without loose groups that occur in their own proportion. */
@@ -254,6 +265,9 @@ class Propagation {
     const [inA, inB] = [this.#unknown(a), this.#unknown(b)];
     // Rule 2. ⟨A⟩·⟨B⟩ is known, so the right side is a known sum, and rules 1, 4, 5 apply to it.
     if (inA.length === 0 && inB.length === 0) return this.#solveSum(row, c, false);
+    // Rule 8. The known factor may be a divisor.
+    if (inA.length === 0 && inB.length > 0) this.#divide(row, b, a, c);
+    if (inB.length === 0 && inA.length > 0) this.#divide(row, a, b, c);
     // Rule 3. X·B = C with X and C known and X ≠ 0 in every witness (this or another row says X·i = k ≠ 0, and a
     // product with 0 is 0): B = C / X is a known sum with one unknown wire.
     if (this.#facts.nonzero.size === 0 || this.#unknown(c).length > 0) return;
@@ -261,6 +275,24 @@ class Propagation {
       this.#determine(inB[0]!.wire);
     else if (inB.length === 0 && inA.length === 1 && this.#facts.nonzero.has(proportionKey(b)))
       this.#determine(inA[0]!.wire);
+  }
+
+  #divide(at: number, quotient: Combination, divisor: Combination, right: Combination): void {
+    const unknown = this.#unknown(right);
+    if (unknown.length === 0) return;
+    const rest: Combination = {
+      wires: unknown.map(({ wire }) => wire),
+      coefficients: unknown.map(({ weight }) => weight),
+      constant: 0n,
+    };
+    for (const row of this.#rowsWith(rest.wires[0]!)) {
+      const { linear } = this.#rows[row]!;
+      const division = linear && divisionOf(quotient, divisor, rest, linear, this.#facts);
+      if (!division) continue;
+      // Three sums of one row: each defers its groups under a key of its own.
+      division.sums.forEach((sum, k) => this.#solveSum(-1 - (3 * at + k), sum, false));
+      return;
+    }
   }
 
   /** `sum` equals something known. Rule 1, else rules 4, 5 and (in a linear row) 6. */
@@ -276,7 +308,7 @@ class Propagation {
     if (solution) {
       for (const wire of solution.fixed) this.#determine(wire);
       const groups = solution.loose.filter((block) =>
-        [...block].some((wire) => !this.#looseGroupOf.has(wire)),
+        [...block].some((wire) => this.#isNarrower(block.size, wire)),
       );
       if (groups.length > 0) {
         const weights = new Map(scaled.terms.map(({ wire, weight }) => [wire, weight]));

@@ -1,4 +1,5 @@
 import ort from 'onnxruntime-node';
+import { InputRefused } from '../../circuits/errors.js';
 import { check, compile, type CompiledModel } from '../../circuits/index.js';
 import { encodeGraph } from '../../circuits/onnx/encode.js';
 import type { Dtype, Graph } from '../../circuits/onnx/graph.js';
@@ -13,25 +14,35 @@ const typed = {
   int16: Int16Array,
   uint16: Uint16Array,
   int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
   bool: Uint8Array,
 } as const;
 
+const RANGES: Readonly<Record<string, readonly [number, number]>> = {
+  int8: [-128, 127],
+  uint8: [0, 255],
+  int16: [-32768, 32767],
+  uint16: [0, 65535],
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  uint32: [0, 2 ** 31 - 1],
+  bool: [0, 1],
+};
+
 /** Inputs of a compiled model: all minimum, all maximum, zero, or random. */
-export function operatorInputs({ manifest }: CompiledModel, r: Random): Map<string, Int32Array> {
+export function operatorInputs(
+  { manifest }: CompiledModel,
+  r: Random,
+  ranges: OperatorCase['ranges'] = {},
+): Map<string, Int32Array> {
   const kind = r.below(8);
   return new Map(
     manifest.inputs.map(({ name, dtype, shape }) => {
-      const [lo, hi] =
-        dtype === 'int8'
-          ? [-128, 127]
-          : dtype === 'uint8'
-            ? [0, 255]
-            : dtype === 'bool'
-              ? [0, 1]
-              : [-(2 ** 31), 2 ** 31 - 1];
+      const [lo, hi] = ranges[name] ?? RANGES[dtype];
       const count = shape.reduce((all, size) => all * size, 1);
       const pick = () =>
-        kind === 0 ? lo : kind === 1 ? hi : kind === 2 ? Math.max(0, lo) : between(r, lo, hi);
+        kind === 0 ? lo : kind === 1 ? hi : kind === 2 ? Math.min(Math.max(0, lo), hi) : between(r, lo, hi);
       return [name, Int32Array.from({ length: count }, pick)];
     }),
   );
@@ -49,7 +60,11 @@ export async function runtimeOutputs(
   });
   const feeds = Object.fromEntries(
     graph.inputs.map(({ name, dtype, shape }) => {
-      const data = typed[dtype as keyof typeof typed].from(inputs.get(name)!);
+      const given = inputs.get(name)!;
+      const data =
+        dtype === 'int64' || dtype === 'uint64'
+          ? typed[dtype].from(Array.from(given, BigInt))
+          : typed[dtype as 'int32'].from(given);
       return [name, new ort.Tensor(dtype as Exclude<Dtype, 'int64'>, data as never, shape as number[])];
     }),
   );
@@ -58,17 +73,32 @@ export async function runtimeOutputs(
   return Array.from(results[graph.outputs[0].name].data as Int32Array, Number);
 }
 
+/** What the operator answers, or that it has no answer for these inputs. */
+function referenceOrRefusal(
+  model: CompiledModel,
+  inputs: ReadonlyMap<string, Int32Array>,
+): ReadonlyMap<string, Int32Array> | 'refused' {
+  try {
+    return model.reference(inputs);
+  } catch (error) {
+    if (error instanceof InputRefused) return 'refused';
+    throw error;
+  }
+}
+
 /** One case: reference = circuit = ONNX Runtime, the witness satisfies, every wire is determined. */
 export async function disagreement(
-  { graph, inRuntime }: OperatorCase,
+  { graph, inRuntime, ranges }: OperatorCase,
   r: Random,
 ): Promise<string | undefined> {
   const model = compile(graph);
-  const inputs = operatorInputs(model, r);
+  const inputs = operatorInputs(model, r, ranges);
   const [name] = [graph.outputs[0].name];
-  const reference = Array.from(model.reference(inputs).get(name)!);
+  const answer = referenceOrRefusal(model, inputs);
   const { witness, outputs } = model.computeWitness({ inputs, ctx: 5n, salt: 6n });
   const result = check(model.r1cs, witness, { labels: model.labels });
+  if (answer === 'refused') return result.ok ? 'the reference refuses what the circuit accepts' : undefined;
+  const reference = Array.from(answer.get(name)!);
   if (!result.ok) return `row ${result.row} (${result.label}) fails`;
   if (outputs.get(name)!.join() !== reference.join()) return 'circuit and reference differ';
   const { undetermined } = checkUniqueness(model.r1cs, { givenWires: model.givenWires });

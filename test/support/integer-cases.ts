@@ -1,0 +1,131 @@
+/** Random cases of integer operators whose results depend on ranges: division, shifts, powers, wide products, casts. */
+import type { AttributeValue, Dtype } from '../../circuits/onnx/graph.js';
+import { GraphWriter, int } from './graphs.js';
+import type { OperatorCase } from './operator-cases.js';
+import type { Random } from './random.js';
+import { between, integers } from './values.js';
+
+type Range = readonly [number, number];
+
+const RANGES: Partial<Record<Dtype, Range>> = {
+  int8: [-128, 127],
+  uint8: [0, 255],
+  int16: [-32768, 32767],
+  uint16: [0, 65535],
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  uint32: [0, 2 ** 31 - 1],
+  int64: [-(2 ** 31), 2 ** 31 - 1],
+  uint64: [0, 2 ** 31 - 1],
+  bool: [0, 1],
+};
+const CODES: Partial<Record<Dtype, number>> = {
+  uint8: 2,
+  int8: 3,
+  uint16: 4,
+  int16: 5,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  uint32: 12,
+  uint64: 13,
+};
+
+interface Pair {
+  readonly dtypes: readonly Dtype[];
+  /** What the operands may be, now and then narrower than the type. */
+  readonly ranges: (r: Random, dtype: Dtype) => readonly [Range, Range];
+  readonly attributes?: (r: Random) => Record<string, AttributeValue>;
+  readonly output?: Dtype;
+}
+
+/** An operator of two operands, either of which may be a constant or broadcast. */
+function pair(type: string, { dtypes, ranges, attributes, output }: Pair): (r: Random) => OperatorCase {
+  return (r) => {
+    const g = new GraphWriter();
+    const dtype = r.pick(dtypes);
+    const shape = [between(r, 1, 2), between(r, 1, 3)];
+    const [first, second] = ranges(r, dtype);
+    const constant = r.below(4);
+    const operand = (name: string, range: Range, isConstant: boolean) => {
+      const own = r.pick([shape, shape, [shape[1]], []]);
+      const count = own.reduce((all, size) => all * size, 1);
+      return isConstant
+        ? g.constant(dtype, own, integers(r, count, ...range))
+        : g.input(name, dtype, name === 'x' ? shape : own);
+    };
+    const y = operand('y', second, constant === 0);
+    const x = operand('x', first, constant === 1);
+    // A constant x alone decides no shape: its partner is drawn whole.
+    const named = (g.constants.get(x)?.shape ?? shape).length;
+    const shapes = [x, y].map(
+      (name) => g.constants.get(name)?.shape ?? g.inputs.find((input) => input.name === name)!.shape,
+    );
+    const joint = shapes.reduce((p, q) => (named >= 0 && p.length >= q.length ? p : q));
+    const widest = joint.map((size, i) =>
+      Math.max(size, ...shapes.map((own) => own[i - joint.length + own.length] ?? 1)),
+    );
+    const z = g.node(type, [x, y], attributes?.(r));
+    return {
+      graph: g.finish([{ name: z, dtype: output ?? dtype, shape: widest }]),
+      inRuntime: true,
+      ranges: { x: first, y: second },
+    };
+  };
+}
+
+const whole = (dtype: Dtype): Range => RANGES[dtype]!;
+const INTEGERS: readonly Dtype[] = ['int32', 'int64'];
+
+/** Small where a 64-bit result would leave int32 too often. */
+function factors(r: Random, dtype: Dtype): readonly [Range, Range] {
+  const range = whole(dtype);
+  if (r.below(4) === 0 || dtype === 'int32') return [range, range];
+  const narrow: Range = [Math.max(range[0], -40000), Math.min(range[1], 40000)];
+  return [narrow, narrow];
+}
+
+function divisors(r: Random, dtype: Dtype): readonly [Range, Range] {
+  const [lo, hi] = whole(dtype);
+  const divisor = r.pick<Range>([
+    [1, hi],
+    [1, 9],
+    [lo < 0 ? lo : 1, lo < 0 ? -1 : hi],
+    [1, Math.min(255, hi)],
+  ]);
+  // −2³¹ / −1 has no answer in C.
+  return [[lo < -(2 ** 30) ? lo + 1 : lo, hi], divisor];
+}
+
+function cast(r: Random): OperatorCase {
+  const g = new GraphWriter();
+  const [from, to] = [r.pick(Object.keys(RANGES) as Dtype[]), r.pick(Object.keys(RANGES) as Dtype[])];
+  const shape = [between(r, 1, 3), 2];
+  const y = g.node('Cast', [g.input('x', from, shape)], { to: int(CODES[to]!) });
+  const range: Range = r.below(2) === 0 ? whole(from) : [Math.max(whole(from)[0], -3), Math.min(3, whole(from)[1])];
+  return { graph: g.finish([{ name: y, dtype: to, shape }]), inRuntime: true, ranges: { x: range } };
+}
+
+export const INTEGER_CASES: Readonly<Record<string, (r: Random) => OperatorCase>> = {
+  ':Add': pair('Add', { dtypes: [...INTEGERS, 'int32'], ranges: factors }),
+  ':Sub': pair('Sub', { dtypes: [...INTEGERS, 'int32'], ranges: factors }),
+  ':Mul': pair('Mul', { dtypes: [...INTEGERS, 'int32'], ranges: factors }),
+  ':Div': pair('Div', { dtypes: INTEGERS, ranges: divisors }),
+  ':Mod': pair('Mod', {
+    dtypes: ['int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64'],
+    ranges: divisors,
+    attributes: (r) => ({ fmod: int(r.below(2)) }),
+  }),
+  ':BitShift': pair('BitShift', {
+    dtypes: ['uint8', 'uint32', 'uint64'],
+    ranges: (r, dtype) => {
+      const [, hi] = whole(dtype);
+      return dtype === 'uint8' ? [[0, hi], [0, 7]] : [[0, r.pick([15, hi])], [0, r.pick([15, 31])]];
+    },
+    attributes: (r) => ({ direction: { kind: 'string', value: r.pick(['LEFT', 'RIGHT']) } }),
+  }),
+  ':Pow': pair('Pow', {
+    dtypes: INTEGERS,
+    ranges: (r) => r.pick([[[-9, 9], [0, 9]], [[-2, 2], [0, 30]], [[-46340, 46340], [0, 2]], [[-99, 99], [0, 4]]]),
+  }),
+  ':Cast': cast,
+};
