@@ -129,6 +129,12 @@ function leavingTensors(
 function inputBoundary(graph: Graph, given: ValueInfo, node: GraphNode | undefined): InputBoundary {
   const base = { name: given.name, given, shape: given.shape };
   if (node === undefined) {
+    // An input that nothing reads needs no scale: it is committed as it is.
+    const isRead =
+      graph.nodes.some(({ inputs }) => inputs.includes(given.name)) ||
+      graph.outputs.some(({ name }) => name === given.name);
+    if (given.dtype === 'float32' && !isRead)
+      return { ...base, tensor: given.name, dtype: 'int32', isOrdered: true };
     const dtype = packedDtypeOf(given.dtype);
     if (given.dtype === 'float32' || dtype === undefined) {
       throw new ModelRefused({

@@ -26,6 +26,12 @@ export const defaultCostLimits: CostLimits = { rows: 2n ** 26n, terms: 2n ** 31n
 const REQUANTIZE_ROWS = 32n;
 /** One maximum of two 8-bit values: a comparison and a selection. */
 const MAXIMUM_ROWS = 12n;
+/** A product of two 32-bit integers, wrapped: its remainder, its laps and two rows. */
+const WIDE_PRODUCT_ROWS = 68n;
+/** Two magnitudes, quotient, remainder and the slack to the divisor, 33 bits each, and the signs. */
+const DIVISION_ROWS = 192n;
+/** Three times 32 bits and their sums. */
+const BITS_ROWS = 136n;
 /** A 256-entry look-up as a two-level one-hot. */
 const TABLE_ROWS = 48n;
 
@@ -38,7 +44,7 @@ export function estimateCost(graph: Graph, limits: CostLimits = defaultCostLimit
   let rows = 0n;
   let terms = 0n;
   for (const node of graph.nodes) {
-    const cost = nodeCost(node, types);
+    const cost = nodeCost(node, types, graph.constants);
     rows += cost.rows;
     terms += cost.terms;
     const over =
@@ -60,7 +66,11 @@ export function estimateCost(graph: Graph, limits: CostLimits = defaultCostLimit
   return { rows, terms };
 }
 
-function nodeCost(node: GraphNode, types: ValueTypes): CostEstimate {
+function nodeCost(
+  node: GraphNode,
+  types: ValueTypes,
+  constants: Graph['constants'],
+): CostEstimate {
   const size = (name: string | undefined): bigint =>
     (types.get(name ?? '')?.shape ?? []).reduce((product, dim) => product * BigInt(dim), 1n);
   const outputs = size(node.outputs[0]);
@@ -90,11 +100,29 @@ function nodeCost(node: GraphNode, types: ValueTypes): CostEstimate {
       );
       return { rows: outputs * window * MAXIMUM_ROWS, terms: outputs * window };
     }
-    case 'Gather':
-      return {
-        rows: types.get(node.inputs[1]!)?.dtype === 'int32' ? outputs * TABLE_ROWS : 0n,
-        terms: outputs,
-      };
+    case 'Gather': {
+      if (constants.has(node.inputs[1]!)) return { rows: 0n, terms: outputs };
+      const { shape } = types.get(node.inputs[0]!)!;
+      const axis = BigInt(shape[intAttribute(node, 'axis', 0)] ?? 1);
+      // A 256-entry list is a table; else a one-hot of the axis for each index and a product for each element of it.
+      const isTable = shape.length === 1 && axis <= 256n && constants.has(node.inputs[0]!);
+      const indices = size(node.inputs[1]);
+      const rows = isTable ? outputs * TABLE_ROWS : 0n;
+      const choice = indices * (2n * axis + 2n) + outputs * axis;
+      return { rows: rows > choice ? rows : choice, terms: outputs * axis };
+    }
+    case 'Mul':
+      return { rows: outputs * WIDE_PRODUCT_ROWS, terms: outputs };
+    case 'Div':
+    case 'Mod':
+      return { rows: outputs * DIVISION_ROWS, terms: outputs };
+    case 'BitShift':
+    case 'BitwiseAnd':
+    case 'BitwiseOr':
+    case 'BitwiseXor':
+      return { rows: outputs * BITS_ROWS, terms: outputs };
+    case 'Pow':
+      return { rows: outputs * 10n * WIDE_PRODUCT_ROWS, terms: outputs };
     case 'TreeEnsemble': {
       const [rows, features] = types.get(node.inputs[0]!)!.shape as [number, number];
       const cuts = node.attributes.get('cuts');

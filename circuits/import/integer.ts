@@ -1,10 +1,11 @@
 /** Operators that compute on integer tensors as they are; they pass into the executed graph under the newest opset's form. */
 import type { AttributeValue, Dtype } from '../onnx/graph.js';
 import { hasAttribute, intAttribute, refuseNode } from '../onnx/node.js';
-import type { NodeContext } from '../onnx/shape.js';
+import type { NodeContext, ValueType } from '../onnx/shape.js';
 import { dtypeCodes } from '../onnx/tensor.js';
 import { reducedAxes } from '../onnx/wiring.js';
-import type { NodeParts, Tensor } from './builder.js';
+import type { GraphBuilder, NodeParts, Tensor } from './builder.js';
+import { gatherComputed, oneHot, triangle } from './selection.js';
 import type { Lowering } from './lowering.js';
 import { rangeOf } from './quantization.js';
 
@@ -40,39 +41,51 @@ const widened: Readonly<Record<string, Partial<Record<Dtype, Dtype>>>> = {
   Equal: { int8: 'int32', uint8: 'int32', int16: 'int32', uint16: 'int32', uint32: 'int64', uint64: 'int64' },
 };
 
-/** The node as it is, on the integers its inputs stand for; widened in the executed graph where it must be. */
+/** The node as it is, on the integers its inputs stand for. */
 function pass(lowering: Lowering, context: NodeContext): Tensor {
   const { node } = context;
-  const { builder } = lowering;
   const output = node.outputs[0]!;
-  const type = { dtype: lowering.dtypeOf(output), shape: lowering.shapeOf(output) };
-  const operands = node.inputs.map((_, i) => lowering.integer(node, i));
-  const parts = {
-    type: node.type,
-    inputs: operands.map(({ name }) => name),
-    attributes: Object.fromEntries(node.attributes),
-  };
+  return emitInteger(
+    lowering.builder,
+    node.name,
+    { dtype: lowering.dtypeOf(output), shape: lowering.shapeOf(output) },
+    node.type,
+    node.inputs.map((_, i) => lowering.integer(node, i)),
+    Object.fromEntries(node.attributes),
+  );
+}
+
+/** One integer operator; widened in the executed graph where ONNX Runtime has no kernel for the type. */
+export function emitInteger(
+  builder: GraphBuilder,
+  name: string,
+  type: ValueType,
+  operator: string,
+  operands: readonly Tensor[],
+  attributes: Readonly<Record<string, AttributeValue>> = {},
+): Tensor {
+  const parts = { type: operator, inputs: operands.map((operand) => operand.name), attributes };
   // The condition of a Where is bool already; its choices are what may need another type.
-  const first = node.type === 'Where' ? 1 : 0;
-  const wide = widened[node.type]?.[operands[first]!.dtype];
-  if (!wide) return builder.emit(node.name, type, parts);
+  const first = operator === 'Where' ? 1 : 0;
+  const wide = widened[operator]?.[operands[first]!.dtype];
+  if (!wide) return builder.emit(name, type, parts);
   const narrow = operands.slice(first);
-  const outputs = narrow.map(({ name }) => builder.fresh(`${name}/wide`));
+  const outputs = narrow.map((operand) => builder.fresh(`${operand.name}/wide`));
   const to = (dtype: Dtype): Readonly<Record<string, AttributeValue>> => ({
     to: { kind: 'int', value: dtypeCodes[dtype] },
   });
-  const executed: NodeParts[] = narrow.map(({ name }) => ({
+  const executed: NodeParts[] = narrow.map((operand) => ({
     type: 'Cast',
-    inputs: [name],
+    inputs: [operand.name],
     attributes: to(wide),
   }));
-  executed.push({ ...parts, inputs: [...operands.slice(0, first).map(({ name }) => name), ...outputs] });
+  executed.push({ ...parts, inputs: [...operands.slice(0, first).map((operand) => operand.name), ...outputs] });
   if (type.dtype !== 'bool') {
-    outputs.push(builder.fresh(`${node.name}/wide`));
+    outputs.push(builder.fresh(`${name}/wide`));
     executed.push({ type: 'Cast', inputs: [outputs.at(-1)!], attributes: to(type.dtype) });
   }
-  outputs.push(builder.fresh(node.name));
-  return builder.emitTwoForms(node.name, type, parts, executed, outputs);
+  outputs.push(builder.fresh(name));
+  return builder.emitTwoForms(name, type, parts, executed, outputs);
 }
 
 /** Reductions take their axes as an input in the newest opset. */
@@ -89,6 +102,25 @@ function reduce(lowering: Lowering, context: NodeContext): Tensor {
   });
 }
 
+/** Bounds that are constants clamp in one node; computed ones are a maximum and a minimum. */
+function clip(lowering: Lowering, context: NodeContext, type: ValueType): Tensor {
+  const { node } = context;
+  const { builder } = lowering;
+  const x = lowering.integer(node, 0);
+  const given = [1, 2].filter((i) => context.type(i));
+  if (given.every((i) => context.constant(i))) {
+    const [low, high] = rangeOf(type.dtype);
+    const bound = (i: number, fallback: number): string =>
+      builder.scalar('bound', type.dtype, Number(context.constant(i)?.data[0] ?? fallback)).name;
+    return builder.emit(node.name, type, { type: 'Clip', inputs: [x.name, bound(1, low), bound(2, high)] });
+  }
+  return given.reduce(
+    (value, i) =>
+      emitInteger(builder, node.name, type, i === 1 ? 'Max' : 'Min', [value, lowering.integer(node, i)]),
+    x,
+  );
+}
+
 export function emitIntegerNode(lowering: Lowering, context: NodeContext): void {
   const { node } = context;
   const output = node.outputs[0]!;
@@ -102,22 +134,16 @@ export function emitIntegerNode(lowering: Lowering, context: NodeContext): void 
     case 'Clip': {
       if (hasAttribute(node, 'min') || hasAttribute(node, 'max'))
         refuseNode(node, 'min and max', 'inputs of the operand type', 'float attributes');
-      const [low, high] = rangeOf(type.dtype);
-      const bound = (i: number, fallback: number): string => {
-        const constant = context.constant(i);
-        if (context.type(i) && !constant)
-          refuseNode(node, `input ${i}`, 'a constant', 'a value computed at run time');
-        return lowering.builder.scalar('bound', type.dtype, constant ? Number(constant.data[0]) : fallback)
-          .name;
-      };
-      return lowering.setInteger(
-        output,
-        lowering.builder.emit(node.name, type, {
-          type: 'Clip',
-          inputs: [lowering.integer(node, 0).name, bound(1, low), bound(2, high)],
-        }),
-      );
+      return lowering.setInteger(output, clip(lowering, context, type));
     }
+    case 'Trilu':
+      return lowering.setInteger(output, triangle(lowering, context));
+    case 'OneHot':
+      return lowering.setInteger(output, oneHot(lowering, context));
+    case 'Gather':
+    case 'GatherElements':
+    case 'GatherND':
+      return lowering.setInteger(output, gatherComputed(lowering, context));
     case 'ReduceSum':
     case 'ReduceMax':
     case 'ReduceMin':

@@ -116,7 +116,8 @@ export class Lowering {
         return this.normalizer(context);
       default:
         if (this.isLabelLookup(node)) return this.labelLookup(context);
-        if (isWiring(node)) return this.wiring(context);
+        if (isWiring(node) && (wiringOf(context) || !this.hasIntegerOperand(node)))
+          return this.wiring(context);
         if (this.hasIntegerOperand(node)) return emitIntegerNode(this, context);
         if (isPointwise(node)) return this.pointwise(context);
         return refuseNode(node, 'operator', 'one that has an integer form', node.type);

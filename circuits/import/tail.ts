@@ -2,7 +2,7 @@
  * How a graph output is made. Integer outputs are proven as they are; a float output is the proven integers followed by
  * a deterministic tail outside the proof: DequantizeLinear, then only what turns numbers into an answer.
  */
-import type { ValueInfo } from '../onnx/graph.js';
+import type { ConstantTensor, ValueInfo } from '../onnx/graph.js';
 import { ModelRefused } from '../errors.js';
 import { refuseNode } from '../onnx/node.js';
 import type { NodeParts, Tensor } from './builder.js';
@@ -18,9 +18,40 @@ const tailFunctions: ReadonlySet<string> = new Set(['Sigmoid', 'Add', 'Sub', 'Mu
 /** Emits the output under its own name. */
 export function emitOutput(lowering: Lowering, output: ValueInfo, value: Value): Tensor {
   const { builder } = lowering;
-  const tensor = value.kind === 'integer' ? value.tensor : emitFloat(lowering, value.float, output.name);
+  const known = value.kind === 'float' && value.float.op === 'constant' ? value.float.tensor : undefined;
+  const tensor = known
+    ? emitFloat(lowering, provenConstant(lowering, output.name, known), output.name)
+    : value.kind === 'integer'
+      ? value.tensor
+      : emitFloat(lowering, value.float, output.name);
   if (tensor.name === output.name) return tensor;
   return builder.emit(output.name, tensor, { type: 'Identity', inputs: [tensor.name] }, output.name);
+}
+
+/** A float constant that leaves the graph, as proven integers and one scale: integers, or ± one number. */
+function provenConstant(lowering: Lowering, name: string, { shape, data }: ConstantTensor): DequantizedFloat {
+  const { builder } = lowering;
+  const values = data as Float32Array;
+  const unit = values.every((value) => Math.abs(value) < 2 ** 31 && Number.isInteger(value))
+    ? 1
+    : Math.abs(values.find((value) => value !== 0)!);
+  const integers = Int32Array.from(values, (value) => value / unit);
+  if (values.some((value, i) => Math.fround(integers[i]! * unit) !== value || Object.is(value, -0)))
+    throw new ModelRefused({
+      where: `output "${name}"`,
+      what: 'float constants',
+      expected: 'integers, or one number and its negative',
+      got: Array.from(values.slice(0, 4)).join(', '),
+    });
+  const constant = builder.constant(`${name}/integers`, { dtype: 'int32', shape, data: integers });
+  const tensor = builder.emit(`${name}/proven`, constant, { type: 'Identity', inputs: [constant.name] });
+  const quantization = {
+    dtype: 'int32',
+    scales: Float32Array.of(unit),
+    zeroPoints: [0],
+    axis: undefined,
+  } as const;
+  return { op: 'dequantized', tensor, quantization, shape };
 }
 
 /** A float value outside the proof, under the given name if it is emitted here. */
@@ -61,7 +92,7 @@ export function emitFloat(lowering: Lowering, float: Float, name?: string): Tens
     }
     case 'pointwise': {
       const computed = float.args.filter((arg) => !constantOf(arg));
-      if (computed.length > 1 && computed.some((arg) => arg.op === 'input')) {
+      if (computed.length > 1 && computed.some(isGiven)) {
         refuseNode(
           float.node,
           'factor of a quantized value',
@@ -88,6 +119,13 @@ export function emitFloat(lowering: Lowering, float: Float, name?: string): Tens
     expected,
     got: 'float',
   });
+}
+
+/** A float input of the graph, or something computed from such inputs alone. */
+function isGiven(float: Float): boolean {
+  if (float.op === 'pointwise')
+    return float.args.every((arg) => isGiven(arg) || constantOf(arg)) && !constantOf(float);
+  return float.op === 'input';
 }
 
 function dequantizeParts(lowering: Lowering, { tensor, quantization }: DequantizedFloat): NodeParts {

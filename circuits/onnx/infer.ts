@@ -33,14 +33,6 @@ export function inferGraph(graph: Graph): Graph {
         got: `[${output.shape.join(',')}]`,
       });
     }
-    if (constants.has(output.name)) {
-      throw new ModelRefused({
-        where: `output "${output.name}"`,
-        what: 'value',
-        expected: 'computed from an input',
-        got: 'a constant',
-      });
-    }
   }
   return { ...graph, outputs, nodes, constants };
 }
@@ -271,6 +263,17 @@ const gatherComputed: Rule = (context) => {
   const { dtype, shape } = need(context, 0);
   const axis = axisOf(context.node, intAttribute(context.node, 'axis', 0), shape.length);
   return [{ dtype, shape: [...shape.slice(0, axis), ...need(context, 1).shape, ...shape.slice(axis + 1)] }];
+};
+
+/** GatherND by computed indices; by constant ones it is wiring. */
+const gatherTuples: Rule = (context) => {
+  const { dtype, shape } = need(context, 0);
+  const indices = need(context, 1).shape;
+  const batch = intAttribute(context.node, 'batch_dims', 0);
+  const depth = indices.at(-1) ?? 0;
+  if (batch < 0 || batch >= indices.length || batch + depth > shape.length)
+    refuseNode(context.node, 'indices', `of depth at most ${shape.length - batch}`, [...indices]);
+  return [{ dtype, shape: [...indices.slice(0, -1), ...shape.slice(batch + depth)] }];
 };
 
 const oneHot: Rule = (context) => {
@@ -519,6 +522,8 @@ const rules: Readonly<Record<string, Rule>> = Object.fromEntries([
   ...table(q, ['OneHot'], oneHot),
   ...table(q, ['Cast'], cast),
   ...table(q, ['Gather'], gatherComputed),
+  ...table(q, ['Trilu'], same),
+  ...table(q, ['GatherND'], gatherTuples),
   ...table(q, ['GatherElements'], (context) => [
     { dtype: need(context, 0).dtype, shape: need(context, 1).shape },
   ]),

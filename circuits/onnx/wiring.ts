@@ -445,9 +445,11 @@ const spaceToDepth: WiringRule = (context) => {
   ];
 };
 
-const trilu: WiringRule = (context) => {
+/** By a computed k the diagonal is no wiring but a comparison. */
+const trilu: (context: NodeContext) => readonly Wiring[] | undefined = (context) => {
   const shape = inputShape(context);
   if (shape.length < 2) refuseNode(context.node, 'input rank', 'at least 2', shape.length);
+  if (context.type(1) && !context.constant(1)) return undefined;
   const k = context.type(1) ? integersGiven(context, 'k', 1)![0]! : 0;
   const isUpper = intAttribute(context.node, 'upper', 1) !== 0;
   const strides = stridesOf(shape);
