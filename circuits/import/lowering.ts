@@ -13,6 +13,7 @@ import { GraphBuilder, type Tensor } from './builder.js';
 import { lowerIntegerProduct, scaled } from './accumulator.js';
 import { isContrib, lowerContrib } from './contrib.js';
 import { emitIntegerNode } from './integer.js';
+import { isComparison, lowerChoice, lowerComparison, lowerTruncation } from './choice.js';
 import { emitConvolution, emitGemm, emitMatrixProduct, type Operand } from './linear.js';
 import { isPointwise } from './pointwise.js';
 import { emitPool } from './pool.js';
@@ -114,8 +115,12 @@ export class Lowering {
         return this.tail(context);
       case 'Normalizer':
         return this.normalizer(context);
+      case 'Where':
+        if (this.types.get(node.outputs[0]!)!.dtype === 'float32') return lowerChoice(this, context);
+        return emitIntegerNode(this, context);
       default:
         if (this.isLabelLookup(node)) return this.labelLookup(context);
+        if (isComparison(node) && context.type(0)!.dtype === 'float32') return lowerComparison(this, context);
         if (isWiring(node) && (wiringOf(context) || !this.hasIntegerOperand(node)))
           return this.wiring(context);
         if (this.hasIntegerOperand(node)) return emitIntegerNode(this, context);
@@ -493,7 +498,7 @@ export class Lowering {
     }
     if (value.kind === 'integer') return emitIntegerNode(this, context);
     if (to === 'float32') return this.setFloat(output, value.float);
-    refuseNode(node, 'to', 'float32, for a float operand', to);
+    lowerTruncation(this, context, to);
   }
 
   /** Softmax and its kin of dequantized values: computed outside the proof, so nothing proven may depend on them. */

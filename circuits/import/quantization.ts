@@ -21,10 +21,12 @@ const ranges: Partial<Record<Dtype, readonly [number, number]>> = {
   uint16: [0, 65535],
   int32: [-(2 ** 31), 2 ** 31 - 1],
   uint32: [0, 2 ** 32 - 1],
+  int64: [-(2 ** 31), 2 ** 31 - 1],
+  uint64: [0, 2 ** 31 - 1],
   bool: [0, 1],
 };
 
-/** Inclusive range of an integer dtype. */
+/** Inclusive range of an integer dtype; of 64-bit types what a circuit carries. */
 export function rangeOf(dtype: Dtype): readonly [number, number] {
   const range = ranges[dtype];
   if (!range)

@@ -18,14 +18,21 @@ const tailFunctions: ReadonlySet<string> = new Set(['Sigmoid', 'Add', 'Sub', 'Mu
 /** Emits the output under its own name. */
 export function emitOutput(lowering: Lowering, output: ValueInfo, value: Value): Tensor {
   const { builder } = lowering;
-  const known = value.kind === 'float' && value.float.op === 'constant' ? value.float.tensor : undefined;
-  const tensor = known
-    ? emitFloat(lowering, provenConstant(lowering, output.name, known), output.name)
-    : value.kind === 'integer'
+  const tensor =
+    value.kind === 'integer'
       ? value.tensor
-      : emitFloat(lowering, value.float, output.name);
+      : emitFloat(lowering, proven(lowering, output.name, value.float), output.name);
   if (tensor.name === output.name) return tensor;
   return builder.emit(output.name, tensor, { type: 'Identity', inputs: [tensor.name] }, output.name);
+}
+
+/** Constants that leave the graph get a node, so that they are proven like everything else. */
+function proven(lowering: Lowering, name: string, float: Float): Float {
+  if (float.op === 'constant') return provenConstant(lowering, name, float.tensor);
+  if (float.op !== 'dequantized' || !float.constant) return float;
+  const { op, shape, quantization, tensor } = float;
+  const identity = { type: 'Identity', inputs: [tensor.name] };
+  return { op, shape, quantization, tensor: lowering.builder.emit(`${name}/proven`, tensor, identity) };
 }
 
 /** A float constant that leaves the graph, as proven integers and one scale: integers, or ± one number. */
@@ -60,10 +67,10 @@ export function emitFloat(lowering: Lowering, float: Float, name?: string): Tens
   const emit = (wish: string, parts: NodeParts, dtype: Tensor['dtype'] = 'float32'): Tensor =>
     builder.emit(wish, { dtype, shape: float.shape }, parts, name ?? builder.fresh(wish));
   const constant = constantOf(float);
-  // An output that is known stays a dequantized constant, so that it is seen not to come from the proof.
-  if (constant && !(name && float.op === 'dequantized')) return builder.constant('operand', constant);
+  if (constant) return builder.constant('operand', constant);
   switch (float.op) {
     case 'dequantized':
+      if (float.quantization.axis !== undefined) return perAxis(lowering, float, emit);
       return emit(`${float.tensor.name}/float`, dequantizeParts(lowering, float));
     case 'tail': {
       const inputs = float.args.map((arg) => emitFloat(lowering, arg).name);
@@ -76,19 +83,8 @@ export function emitFloat(lowering: Lowering, float: Float, name?: string): Tens
     }
     case 'linear': {
       const sum = accumulate(builder, float, lowering.notes);
-      const { scales, axis } = sum.quantization;
-      if (axis === undefined) return emit(`${float.node.name}/float`, dequantizeParts(lowering, sum));
-      // One scale a channel: dequantized by 1, which is exact as far as float32 goes, then multiplied channel by channel.
-      const one = { ...sum.quantization, scales: Float32Array.of(1), zeroPoints: [0], axis: undefined };
-      const type = { dtype: 'float32', shape: float.shape } as const;
-      const unit = builder.emit(
-        `${float.node.name}/unit`,
-        type,
-        dequantizeParts(lowering, { ...sum, quantization: one }),
-      );
-      const shape = float.shape.map((_, i) => (i === axis ? scales.length : 1));
-      const factor = builder.constant('scale', { dtype: 'float32', shape, data: scales });
-      return emit(`${float.node.name}/float`, { type: 'Mul', inputs: [unit.name, factor.name] });
+      if (sum.quantization.axis !== undefined) return perAxis(lowering, sum, emit);
+      return emit(`${float.node.name}/float`, dequantizeParts(lowering, sum));
     }
     case 'pointwise': {
       const computed = float.args.filter((arg) => !constantOf(arg));
@@ -119,6 +115,32 @@ export function emitFloat(lowering: Lowering, float: Float, name?: string): Tens
     expected,
     got: 'float',
   });
+}
+
+/**
+ * One scale a channel: dequantized by 1, which is exact as far as float32 goes, then zero points subtracted and scales
+ * multiplied channel by channel, as DequantizeLinear does.
+ */
+function perAxis(
+  lowering: Lowering,
+  { tensor, quantization, shape }: DequantizedFloat,
+  emit: (wish: string, parts: NodeParts) => Tensor,
+): Tensor {
+  const { builder } = lowering;
+  const { axis, scales, zeroPoints } = quantization;
+  const along = shape.map((_, i) => (i === axis ? scales.length : 1));
+  const channels = (wish: string, data: Float32Array): string =>
+    builder.constant(wish, { dtype: 'float32', shape: along, data }).name;
+  const one = { ...quantization, scales: Float32Array.of(1), zeroPoints: [0], axis: undefined };
+  const type = { dtype: 'float32', shape } as const;
+  const parts = dequantizeParts(lowering, { op: 'dequantized', tensor, quantization: one, shape });
+  let unit = builder.emit(`${tensor.name}/unit`, type, parts);
+  if (zeroPoints.some((zero) => zero !== 0))
+    unit = builder.emit(`${tensor.name}/centred`, type, {
+      type: 'Sub',
+      inputs: [unit.name, channels('zero_point', Float32Array.from(zeroPoints))],
+    });
+  return emit(`${tensor.name}/float`, { type: 'Mul', inputs: [unit.name, channels('scale', scales)] });
 }
 
 /** A float input of the graph, or something computed from such inputs alone. */

@@ -205,6 +205,9 @@ class Propagation {
       if (wasOpaque) this.#opaque[row]!--;
       if (this.#opaque[row]! <= 1) this.#enqueue(row);
     }
+    // The last unknown member of a fixed sum is what the others leave.
+    const rest = this.#looseGroupOf.get(wire)?.wires.filter((member) => !this.#known[member]);
+    if (rest?.length === 1) this.#determine(rest[0]!);
   }
 
   /** A row that waits in vain for a wire is worth less than one that says what the wire is: loosening comes last. */
