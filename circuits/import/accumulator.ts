@@ -7,6 +7,7 @@ import type { ConstantTensor } from '../onnx/graph.js';
 import { refuseNode } from '../onnx/node.js';
 import type { NodeContext } from '../onnx/shape.js';
 import type { GraphBuilder, Tensor } from './builder.js';
+import { channelByChannel, hasOwnZeros } from './channel-zeros.js';
 import { alignSignedness, flipActivation, flipConstant, type Operand } from './linear.js';
 import type { Lowering } from './lowering.js';
 import { perTensor, zeroPointTensor, type Quantization } from './quantization.js';
@@ -82,20 +83,7 @@ export function lowerIntegerProduct(lowering: Lowering, context: NodeContext): v
 export function accumulate(builder: GraphBuilder, linear: LinearFloat, notes: string[]): DequantizedFloat {
   const { node, product, shape } = linear;
   const [x, w] = product.kind === 'conv' ? [product.x, product.w] : [product.a, product.b];
-  const aligned = alignSignedness(builder, node, x, w);
-  // ConvInteger has no kernel for signed activations.
-  const { x: left, w: right } =
-    product.kind === 'conv' && aligned.x.quantization.dtype === 'int8' ? unsigned(builder, aligned) : aligned;
-  const type = product.kind === 'conv' ? 'ConvInteger' : 'MatMulInteger';
-  let tensor: Tensor = builder.emit(
-    node.name,
-    { dtype: 'int32', shape },
-    {
-      type,
-      inputs: [left.tensor.name, right.tensor.name, zeroPoint(builder, left), zeroPoint(builder, right)],
-      attributes: type === 'ConvInteger' ? Object.fromEntries(node.attributes) : {},
-    },
-  );
+  let tensor = integerProduct(builder, linear, x, w);
   const { scale } = perTensor(node, x.quantization);
   const scales = w.quantization.scales.map((s) => Math.fround(scale * s));
   const channelAxis = product.kind === 'conv' ? 1 : shape.length - 1;
@@ -118,6 +106,31 @@ export function accumulate(builder: GraphBuilder, linear: LinearFloat, notes: st
     axis,
   };
   return { op: 'dequantized', tensor, quantization, shape };
+}
+
+/** ConvInteger or MatMulInteger. */
+function integerProduct(builder: GraphBuilder, linear: LinearFloat, x: Operand, w: Operand): Tensor {
+  const { node, product, shape } = linear;
+  if (product.kind === 'conv' && w.constant && hasOwnZeros(w)) {
+    const attributes = new Map(node.attributes).set('group', { kind: 'int', value: 1 });
+    return channelByChannel(builder, node.name, x, w, shape, (own, filter, _, part) =>
+      integerProduct(builder, { ...linear, shape: part, node: { ...node, attributes } }, own, filter),
+    );
+  }
+  const aligned = alignSignedness(builder, node, x, w);
+  // ConvInteger has no kernel for signed activations.
+  const { x: left, w: right } =
+    product.kind === 'conv' && aligned.x.quantization.dtype === 'int8' ? unsigned(builder, aligned) : aligned;
+  const type = product.kind === 'conv' ? 'ConvInteger' : 'MatMulInteger';
+  return builder.emit(
+    node.name,
+    { dtype: 'int32', shape },
+    {
+      type,
+      inputs: [left.tensor.name, right.tensor.name, zeroPoint(builder, left), zeroPoint(builder, right)],
+      attributes: type === 'ConvInteger' ? Object.fromEntries(node.attributes) : {},
+    },
+  );
 }
 
 function unsigned(builder: GraphBuilder, { x, w }: { x: Operand; w: Operand }): { x: Operand; w: Operand } {

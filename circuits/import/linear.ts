@@ -6,6 +6,7 @@
 import type { ConstantTensor, GraphNode } from '../onnx/graph.js';
 import { refuseNode } from '../onnx/node.js';
 import type { GraphBuilder, Tensor } from './builder.js';
+import { channelByChannel, hasOwnZeros } from './channel-zeros.js';
 import { roundHalfEven } from './fit.js';
 import { perTensor, scaleTensor, zeroPointTensor, type Quantization } from './quantization.js';
 
@@ -150,6 +151,12 @@ export interface ConvolutionParts {
 
 export function emitConvolution(builder: GraphBuilder, parts: ConvolutionParts): Tensor {
   const { node, name } = parts;
+  if (parts.w.constant && hasOwnZeros(parts.w)) {
+    const attributes = { ...parts.attributes, group: 1 };
+    return channelByChannel(builder, name, parts.x, parts.w, parts.shape, (x, w, c, shape) =>
+      emitConvolution(builder, { ...parts, x, w, shape, attributes, bias: parts.bias?.slice(c, c + 1) }),
+    );
+  }
   const { x, w } = alignSignedness(builder, node, parts.x, parts.w);
   perTensor(node, x.quantization);
   perTensor(node, parts.to);
