@@ -47,8 +47,7 @@ export function constrain(
     // A constant divisor bounds its remainder by the bits of the remainder alone.
     slacks[i] = y.lo[i] === y.hi[i] && remainders[i] <= y.lo[i] ? 0 : y.hi[i];
     requireHeadroom(circuit, quotients[i] * y.hi[i] + x.hi[i] + y.hi[i]);
-    offsets[i + 1] =
-      offsets[i] + rangeBits(quotients[i]) + rangeBits(remainders[i]) + rangeBits(slacks[i]);
+    offsets[i + 1] = offsets[i] + rangeBits(quotients[i]) + rangeBits(remainders[i]) + rangeBits(slacks[i]);
   }
   const start = circuit.exists('division bits', offsets[count], (values, at) => {
     for (let i = 0; i < count; i++) {

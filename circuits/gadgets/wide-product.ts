@@ -73,10 +73,7 @@ export function constrain(circuit: Builder, x: AffineTensor, y: AffineTensor, ta
     // Weights of the quotient reach 2^64: beyond what a row of small coefficients can say.
     const digits = [
       ...Array.from({ length: bits }, (_, j) => BigInt(rangeWeight(size, j))),
-      ...Array.from(
-        { length: rangeBits(laps[i]) },
-        (_, j) => BigInt(size) * BigInt(rangeWeight(laps[i], j)),
-      ),
+      ...Array.from({ length: rangeBits(laps[i]) }, (_, j) => BigInt(size) * BigInt(rangeWeight(laps[i], j))),
     ];
     const offset = canonical(-BigInt(min) - BigInt(size) * first[i], circuit.modulus);
     const left: FieldCombination =

@@ -24,23 +24,33 @@ export function channelByChannel(
   const [filters, depth] = w.tensor.shape as [number, number];
   const groups = x.tensor.shape[1]! / depth;
   const inputs = Array.from({ length: groups }, (_, group) =>
-    groups === 1 ? x : { ...x, constant: undefined, tensor: channels(builder, x.tensor, group * depth, depth) },
+    groups === 1
+      ? x
+      : { ...x, constant: undefined, tensor: channels(builder, x.tensor, group * depth, depth) },
   );
   const own = [shape[0]!, 1, ...shape.slice(2)];
   const parts = Array.from({ length: filters }, (_, c) =>
     emit(inputs[Math.floor((c * groups) / filters)]!, filter(builder, w, c), c, own),
   );
-  return builder.emit(name, { dtype: parts[0]!.dtype, shape }, {
-    type: 'Concat',
-    inputs: parts.map((part) => part.name),
-    attributes: { axis: { kind: 'int', value: 1 } },
-  });
+  return builder.emit(
+    name,
+    { dtype: parts[0]!.dtype, shape },
+    {
+      type: 'Concat',
+      inputs: parts.map((part) => part.name),
+      attributes: { axis: { kind: 'int', value: 1 } },
+    },
+  );
 }
 
 function channels(builder: GraphBuilder, x: Tensor, from: number, count: number): Tensor {
   const bounds = [[from], [from + count], [1]].map((list) => builder.int64s('slice', list).name);
   const shape = x.shape.map((dim, axis) => (axis === 1 ? count : dim));
-  return builder.emit(`${x.name}/group`, { dtype: x.dtype, shape }, { type: 'Slice', inputs: [x.name, ...bounds] });
+  return builder.emit(
+    `${x.name}/group`,
+    { dtype: x.dtype, shape },
+    { type: 'Slice', inputs: [x.name, ...bounds] },
+  );
 }
 
 /** One filter of constant weights. */

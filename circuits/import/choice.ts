@@ -7,10 +7,17 @@ import { refuseNode } from '../onnx/node.js';
 import { newTensorData, dtypeCodes } from '../onnx/tensor.js';
 import type { NodeContext } from '../onnx/shape.js';
 import type { Tensor } from './builder.js';
-import { emitInteger } from './integer.js';
+import { emitInteger } from './emit-integer.js';
 import type { Lowering } from './lowering.js';
 import { constantOf } from './quantize-float.js';
-import { dequantize, perTensor, quantize, rangeOf, sameQuantization, type Quantization } from './quantization.js';
+import {
+  dequantize,
+  perTensor,
+  quantize,
+  rangeOf,
+  sameQuantization,
+  type Quantization,
+} from './quantization.js';
 import type { DequantizedFloat, Float } from './value.js';
 
 const mirrored: Readonly<Record<string, string>> = {
@@ -41,12 +48,19 @@ export function lowerComparison(lowering: Lowering, context: NodeContext): void 
   lowering.setInteger(node.outputs[0]!, result);
 }
 
+/** Wider integers may meet in one float32: then the order of the integers is not that of the floats. */
+const NARROW: readonly Dtype[] = ['int8', 'uint8', 'int16', 'uint16', 'bool'];
+
+/** The integers of a float that are in its very order: one scale, at most 16 bits. */
+export function orderedIntegers(float: Float): Tensor | undefined {
+  if (float.op !== 'dequantized' || float.quantization.axis !== undefined) return undefined;
+  return NARROW.includes(float.quantization.dtype) ? float.tensor : undefined;
+}
+
 function quantized(node: GraphNode, float: Float): DequantizedFloat {
   if (float.op === 'dequantized' && float.quantization.axis === undefined) {
-    const { dtype } = float.quantization;
-    // Wider integers may meet in one float32: then the order of the integers is not that of the floats.
-    if (['int8', 'uint8', 'int16', 'uint16', 'bool'].includes(dtype)) return float;
-    return refuseNode(node, 'operand dtype', 'of at most 16 bits', dtype);
+    if (orderedIntegers(float)) return float;
+    return refuseNode(node, 'operand dtype', 'of at most 16 bits', float.quantization.dtype);
   }
   const got = float.op === 'dequantized' ? 'quantized per axis' : `a float ${float.op}`;
   return refuseNode(
@@ -71,7 +85,12 @@ function firstReaching(quantization: Quantization, node: GraphNode, x: number, i
   return low;
 }
 
-function int32s(lowering: Lowering, wish: string, shape: readonly number[], values: readonly number[]): Tensor {
+function int32s(
+  lowering: Lowering,
+  wish: string,
+  shape: readonly number[],
+  values: readonly number[],
+): Tensor {
   return lowering.builder.constant(wish, { dtype: 'int32', shape, data: Int32Array.from(values) });
 }
 
@@ -95,7 +114,8 @@ function decide(
 ): Tensor {
   const { builder } = lowering;
   const bool = { dtype: 'bool', shape } as const;
-  const test = (operator: string, threshold: Tensor) => emitInteger(builder, name, bool, operator, [x, threshold]);
+  const test = (operator: string, threshold: Tensor) =>
+    emitInteger(builder, name, bool, operator, [x, threshold]);
   switch (type) {
     case 'GreaterOrEqual':
       return test('GreaterOrEqual', reached);
@@ -201,7 +221,9 @@ export function lowerChoice(lowering: Lowering, context: NodeContext): void {
 function sharedQuantization(node: GraphNode, sources: readonly Float[]): Quantization | undefined {
   const constants = sources.map(constantOf);
   const own = sources.find((source, i) => !constants[i] && source.op === 'dequantized');
-  const numbers = constants.flatMap((constant) => (constant ? Array.from(constant.data as Float32Array) : []));
+  const numbers = constants.flatMap((constant) =>
+    constant ? Array.from(constant.data as Float32Array) : [],
+  );
   const candidate: Quantization | undefined =
     own?.op === 'dequantized'
       ? own.quantization
@@ -252,6 +274,11 @@ export function lowerTruncation(lowering: Lowering, context: NodeContext, dtype:
   const [min, max] = rangeOf(dtype);
   // C leaves a float outside the integer type undefined.
   if (ends[0]! < min || ends[1]! > max)
-    refuseNode(node, 'values', `inside ${dtype}`, `${dequantize(low, params)} to ${dequantize(high, params)}`);
+    refuseNode(
+      node,
+      'values',
+      `inside ${dtype}`,
+      `${dequantize(low, params)} to ${dequantize(high, params)}`,
+    );
   lowering.setInteger(output, lookedUp(lowering, node, source, dtype, truncated));
 }

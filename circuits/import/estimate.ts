@@ -66,11 +66,7 @@ export function estimateCost(graph: Graph, limits: CostLimits = defaultCostLimit
   return { rows, terms };
 }
 
-function nodeCost(
-  node: GraphNode,
-  types: ValueTypes,
-  constants: Graph['constants'],
-): CostEstimate {
+function nodeCost(node: GraphNode, types: ValueTypes, constants: Graph['constants']): CostEstimate {
   const size = (name: string | undefined): bigint =>
     (types.get(name ?? '')?.shape ?? []).reduce((product, dim) => product * BigInt(dim), 1n);
   const outputs = size(node.outputs[0]);
@@ -121,6 +117,13 @@ function nodeCost(
     case 'BitwiseOr':
     case 'BitwiseXor':
       return { rows: outputs * BITS_ROWS, terms: outputs };
+    case 'ArgMax':
+    case 'ArgMin':
+      return { rows: size(node.inputs[0]) * (REQUANTIZE_ROWS + 4n), terms: size(node.inputs[0]) };
+    case 'Sign':
+      return { rows: outputs * 2n * (REQUANTIZE_ROWS + 2n), terms: outputs };
+    case 'CumSum':
+      return { rows: outputs * 2n * REQUANTIZE_ROWS, terms: outputs * outputs };
     case 'Pow':
       return { rows: outputs * 10n * WIDE_PRODUCT_ROWS, terms: outputs };
     case 'TreeEnsemble': {

@@ -13,7 +13,7 @@ import { GraphBuilder, type Tensor } from './builder.js';
 import { lowerIntegerProduct, scaled } from './accumulator.js';
 import { isContrib, lowerContrib } from './contrib.js';
 import { emitIntegerNode } from './integer.js';
-import { isComparison, lowerChoice, lowerComparison, lowerTruncation } from './choice.js';
+import { isComparison, lowerChoice, lowerComparison, lowerTruncation, orderedIntegers } from './choice.js';
 import { emitConvolution, emitGemm, emitMatrixProduct, type Operand } from './linear.js';
 import { isPointwise } from './pointwise.js';
 import { emitPool } from './pool.js';
@@ -111,10 +111,14 @@ export class Lowering {
         return emitPool(this, context);
       case 'Softmax':
       case 'LogSoftmax':
-      case 'ArgMax':
         return this.tail(context);
       case 'Normalizer':
         return this.normalizer(context);
+      case 'ArgMax':
+      case 'ArgMin':
+        return this.argument(context);
+      case 'CumSum':
+        return emitIntegerNode(this, context);
       case 'Where':
         if (this.types.get(node.outputs[0]!)!.dtype === 'float32') return lowerChoice(this, context);
         return emitIntegerNode(this, context);
@@ -544,6 +548,29 @@ export class Lowering {
     const shape = this.shapeOf(node.outputs[0]!);
     const args: Float[] = [{ op: 'constant', shape: table.shape, tensor: table }, this.float(node, 1)];
     this.setFloat(node.outputs[0]!, { op: 'tail', dtype: 'int64', node, args, shape });
+  }
+
+  /**
+   * ArgMax and ArgMin of integers are proven. Of quantized values too, where nothing else reads those: then the label is
+   * all that leaves the graph. Where the values leave it as well, the label follows from them outside the proof.
+   */
+  private argument(context: NodeContext): void {
+    const { node } = context;
+    const value = this.value(node.inputs[0]!)!;
+    const readers =
+      this.graph.nodes.filter(({ inputs }) => inputs.includes(node.inputs[0]!)).length +
+      this.graph.outputs.filter(({ name }) => name === node.inputs[0]).length;
+    const isAlone = readers === 1 || node.type === 'ArgMin';
+    const integers =
+      value.kind === 'integer' ? value.tensor : isAlone ? orderedIntegers(value.float) : undefined;
+    if (!integers) return this.tail(context);
+    const output = node.outputs[0]!;
+    const tensor = this.builder.emit(
+      node.name,
+      { dtype: 'int64', shape: this.shapeOf(output) },
+      { type: node.type, inputs: [integers.name], attributes: Object.fromEntries(node.attributes) },
+    );
+    this.setInteger(output, tensor);
   }
 
   private pointwise(context: NodeContext): void {

@@ -7,7 +7,7 @@ import { axisOf, intAttribute, refuseNode } from '../onnx/node.js';
 import { sizeOf, stridesOf, type NodeContext } from '../onnx/shape.js';
 import { newTensorData } from '../onnx/tensor.js';
 import type { GraphBuilder, Tensor } from './builder.js';
-import { emitInteger } from './integer.js';
+import { emitInteger } from './emit-integer.js';
 import type { Lowering } from './lowering.js';
 import { reshape } from './wires.js';
 
@@ -71,13 +71,10 @@ export function oneHot(lowering: Lowering, context: NodeContext): Tensor {
     const shape = [depth, ...indices.shape.slice(axis).map(() => 1)];
     const positions = Int32Array.from({ length: depth }, (_, i) => i - back);
     const at = constants(builder, `${node.name}/positions`, indices.dtype, shape, positions);
-    return emitInteger(
-      builder,
-      `${node.name}/equal`,
-      { dtype: 'bool', shape: type.shape },
-      'Equal',
-      [own, at],
-    );
+    return emitInteger(builder, `${node.name}/equal`, { dtype: 'bool', shape: type.shape }, 'Equal', [
+      own,
+      at,
+    ]);
   });
   const isOn = emitInteger(builder, `${node.name}/on`, { dtype: 'bool', shape: type.shape }, 'Or', matches);
   const [off, on] = [0, 1].map((i) =>
@@ -136,7 +133,9 @@ export function gatherComputed(lowering: Lowering, context: NodeContext): Tensor
   );
   let flat: Tensor | undefined;
   for (let d = 0; d < depth; d++) {
-    const bounds = [[d], [d + 1], [indices.shape.length - 1]].map((list) => builder.int64s('slice', list).name);
+    const bounds = [[d], [d + 1], [indices.shape.length - 1]].map(
+      (list) => builder.int64s('slice', list).name,
+    );
     const column = builder.emit(
       `${node.name}/index`,
       { dtype: indices.dtype, shape: [...tuples, 1] },

@@ -59,7 +59,8 @@ export function settle(circuit: Builder, x: AffineTensor, dtype: Dtype): AffineT
   const closed = new AffineWriter();
   for (let i = 0; i < x.lo.length; i++) {
     const isInside = x.lo[i] >= min && x.hi[i] <= max;
-    if (x.lo[i] > max || x.hi[i] < min) throw new RangeError(`[${x.lo[i]}, ${x.hi[i]}] lies outside ${dtype}`);
+    if (x.lo[i] > max || x.hi[i] < min)
+      throw new RangeError(`[${x.lo[i]}, ${x.hi[i]}] lies outside ${dtype}`);
     if (!isInside) open.copy(x, i);
     for (let k = x.starts[i]; k < x.starts[i + 1]; k++) closed.term(x.wires[k], x.coefficients[k]);
     closed.end(x.constants[i], Math.max(x.lo[i], min), Math.min(x.hi[i], max));
@@ -70,7 +71,12 @@ export function settle(circuit: Builder, x: AffineTensor, dtype: Dtype): AffineT
 }
 
 /** Element-wise products brought into the range of the type: on int32 wires where all of them fit. */
-export function settleProduct(circuit: Builder, x: AffineTensor, y: AffineTensor, dtype: Dtype): AffineTensor {
+export function settleProduct(
+  circuit: Builder,
+  x: AffineTensor,
+  y: AffineTensor,
+  dtype: Dtype,
+): AffineTensor {
   const fits = x.lo.every((_, i) => {
     const most = Math.max(-x.lo[i], x.hi[i]) * Math.max(-y.lo[i], y.hi[i]);
     return most < 2 ** 31;

@@ -45,7 +45,11 @@ export const gather = defineOp<Choice | Move>({
     const axis = axisOf(view.node, view.int('axis', 0), shape.length);
     const size = shape[axis];
     if (size > MAX_ENTRIES) view.refuse(`size of axis ${axis}`, `at most ${MAX_ENTRIES}`, `${size}`);
-    return { kind: 'choice', axis, shape: [...shape.slice(0, axis), ...indices.shape, ...shape.slice(axis + 1)] };
+    return {
+      kind: 'choice',
+      axis,
+      shape: [...shape.slice(0, axis), ...indices.shape, ...shape.slice(axis + 1)],
+    };
   },
 
   operands: (gather) => (gather.kind === 'choice' ? [0, 1] : move.operands(gather.moves)),

@@ -9,7 +9,9 @@ import { clip, maximum, minimum } from './extremum.js';
 import { convInteger, matMulInteger } from './integer-product.js';
 import * as arithmetic from './integer-arithmetic.js';
 import * as bitwise from './bitwise.js';
+import { argMaximum, argMinimum } from './arg-extremum.js';
 import { bitShift } from './bit-shift.js';
+import { cumulativeSum } from './cum-sum.js';
 import { gather } from './gather.js';
 import { integerDivide, modulo } from './integer-division.js';
 import { power } from './power.js';
@@ -17,6 +19,7 @@ import { rescale } from './rescale.js';
 import { treeEnsemble } from './tree-ensemble.js';
 import * as comparison from './comparison.js';
 import * as logic from './logic.js';
+import { sign } from './sign.js';
 import { where } from './where.js';
 import * as wiring from './wiring.js';
 
@@ -32,6 +35,10 @@ export const OPS: readonly Op[] = [
   modulo,
   power,
   bitShift,
+  sign,
+  cumulativeSum,
+  argMaximum,
+  argMinimum,
   arithmetic.negate,
   arithmetic.absolute,
   arithmetic.reduceSum,

@@ -10,13 +10,7 @@ import { reducedAxes } from '../onnx/wiring.js';
 import { Quantized } from '../quantized.js';
 import type { Builder } from '../r1cs/builder.js';
 import { LinearCombination } from '../r1cs/linear-combination.js';
-import {
-  broadcastIndices,
-  broadcastShape,
-  dtypeRange,
-  elementCount,
-  stridesOf,
-} from '../tensor.js';
+import { broadcastIndices, broadcastShape, dtypeRange, elementCount, stridesOf } from '../tensor.js';
 import { accumulate } from './bilinear.js';
 import { requireInteger, settle, settled, settledProduct, settleProduct, targetOf } from './carried.js';
 import { defineOp, type NodeView, type Op } from './op.js';

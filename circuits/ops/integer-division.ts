@@ -25,7 +25,12 @@ interface Division {
 function magnitude(circuit: Builder, x: AffineTensor): { size: AffineTensor; sign: AffineTensor } {
   const sign = atLeast.constrain(circuit, x);
   const open = Array.from(x.lo, (_, i) => i).filter((i) => sign.lo[i] !== sign.hi[i]);
-  const positive = product.constrain(circuit, sign, x, { left: open, right: open, leftZero: 0, rightZero: 0 });
+  const positive = product.constrain(circuit, sign, x, {
+    left: open,
+    right: open,
+    leftZero: 0,
+    rightZero: 0,
+  });
   const writer = new AffineWriter();
   const sum = new LinearCombination();
   let next = 0;
@@ -41,7 +46,11 @@ function magnitude(circuit: Builder, x: AffineTensor): { size: AffineTensor; sig
 
 /** Elements known to lie in [0, top]. */
 function bounded(x: AffineTensor, shape: readonly number[], top: Float64Array): AffineTensor {
-  return withBounds({ ...x, shape }, new Float64Array(top.length), top.map((value) => Math.max(value, 0)));
+  return withBounds(
+    { ...x, shape },
+    new Float64Array(top.length),
+    top.map((value) => Math.max(value, 0)),
+  );
 }
 
 function withBounds(x: AffineTensor, lo: Float64Array, hi: Float64Array): AffineTensor {
@@ -186,6 +195,14 @@ export const modulo = division(
       { tensor: remainder, scale: 1 },
       { tensor: { ...back, shape: remainder.shape }, scale: -1 },
     ]);
-    return signed(circuit, b.sign, bounded(size, remainder.shape, b.size.hi.map((hi) => hi - 1)));
+    return signed(
+      circuit,
+      b.sign,
+      bounded(
+        size,
+        remainder.shape,
+        b.size.hi.map((hi) => hi - 1),
+      ),
+    );
   },
 );

@@ -76,7 +76,8 @@ function exponentBits(circuit: Builder, y: AffineTensor): AffineTensor[] {
   const isOpen = (i: number) => y.lo[i] !== y.hi[i];
   for (let i = 0; i < y.lo.length; i++) {
     if (isOpen(i)) open.copy(y, i);
-    else if (y.lo[i] < 0 || y.lo[i] >= limit) throw new RangeError(`exponent ${y.lo[i]} is not 0 to ${limit - 1}`);
+    else if (y.lo[i] < 0 || y.lo[i] >= limit)
+      throw new RangeError(`exponent ${y.lo[i]} is not 0 to ${limit - 1}`);
   }
   const exponents = open.finish([]);
   const count = exponents.lo.length;
@@ -121,12 +122,7 @@ function factor(circuit: Builder, bit: AffineTensor, x: AffineTensor): AffineTen
 }
 
 /** x·y, proven to lie in the range. */
-function inside(
-  circuit: Builder,
-  x: AffineTensor,
-  y: AffineTensor,
-  range: wideProduct.Target,
-): AffineTensor {
+function inside(circuit: Builder, x: AffineTensor, y: AffineTensor, range: wideProduct.Target): AffineTensor {
   const isOne = (tensor: AffineTensor) => tensor.lo.every((lo, i) => lo === 1 && tensor.hi[i] === 1);
   if (isOne(x)) return y;
   if (isOne(y)) return x;

@@ -1,12 +1,16 @@
-import { gathered } from '../../circuits/affine.js';
+import { concatenated, gathered } from '../../circuits/affine.js';
 import type { Requantize } from '../../circuits/gadgets/division-plan.js';
+import * as argMax from '../../circuits/gadgets/arg-max.js';
+import * as divide from '../../circuits/gadgets/divide.js';
 import * as isZero from '../../circuits/gadgets/is-zero.js';
 import * as max from '../../circuits/gadgets/max.js';
 import { rangeCheck } from '../../circuits/gadgets/range.js';
 import * as bins from '../../circuits/gadgets/bins.js';
+import * as oneHot from '../../circuits/gadgets/one-hot.js';
 import * as oneHotBins from '../../circuits/gadgets/one-hot-bins.js';
 import * as product from '../../circuits/gadgets/product.js';
 import * as table from '../../circuits/gadgets/table.js';
+import * as wideProduct from '../../circuits/gadgets/wide-product.js';
 import * as requantize from '../../circuits/gadgets/requantize.js';
 import { wiresAsTensor } from '../../circuits/affine.js';
 import type { GadgetCase } from './gadget-circuit.js';
@@ -86,6 +90,84 @@ function oneHotBinsCase(name: string, cuts: readonly number[], lo: number, hi: n
   };
 }
 
+function divisionCase(name: string, top: number, divisors: readonly [number, number]): GadgetCase {
+  return {
+    name,
+    assumesBounds: true,
+    inputs: [
+      { lo: 0, hi: top, count: 1 },
+      { lo: divisors[0], hi: divisors[1], count: 1 },
+    ],
+    constrain(circuit, [x, y]) {
+      const { quotient, remainder } = divide.constrain(circuit, x, y);
+      return concatenated([quotient, remainder]);
+    },
+    reference: ([x, y]) => {
+      if (x < 0 || x > top || y < divisors[0] || y > divisors[1]) return undefined;
+      const { quotient, remainder } = divide.reference(x, y);
+      return [quotient, remainder];
+    },
+    free: /division bits/,
+  };
+}
+
+function oneHotCase(name: string, lo: number, size: number): GadgetCase {
+  return {
+    name,
+    inputs: [{ lo, hi: lo + size - 1, count: 1 }],
+    constrain(circuit, [x]) {
+      const first = oneHot.constrain(circuit, x, lo, size);
+      return wiresAsTensor([size], first, new Float64Array(size), new Float64Array(size).fill(1));
+    },
+    reference: ([x]) => (x < lo || x >= lo + size ? undefined : oneHot.reference(x, lo, size)),
+  };
+}
+
+function argMaxCase(
+  name: string,
+  range: readonly [number, number],
+  count: number,
+  isLast: boolean,
+): GadgetCase {
+  const [lo, hi] = range;
+  return {
+    name,
+    assumesBounds: true,
+    inputs: [{ lo, hi, count }],
+    constrain: (circuit, [x]) =>
+      argMax.constrain(
+        circuit,
+        Array.from({ length: count }, (_, k) => gathered(x, [1], [k])),
+        isLast,
+      ),
+    reference: (inputs) =>
+      inputs.some((x) => x < lo || x > hi) ? undefined : [argMax.reference(inputs, isLast)],
+    free: /sign bits/,
+  };
+}
+
+function wideProductCase(
+  name: string,
+  range: readonly [number, number],
+  target: wideProduct.Target,
+): GadgetCase {
+  const [lo, hi] = range;
+  return {
+    name,
+    assumesBounds: true,
+    inputs: [
+      { lo, hi, count: 1 },
+      { lo, hi, count: 1 },
+    ],
+    constrain: (circuit, [x, y]) => wideProduct.constrain(circuit, x, y, target),
+    reference: ([x, y]) => {
+      const product = x < lo || x > hi || y < lo || y > hi ? undefined : wideProduct.reference(x, y, target);
+      return product === undefined ? undefined : [product];
+    },
+    free: /wide product bits/,
+  };
+}
+
 const irregular = Array.from({ length: 200 }, (_, i) => -40000 + i * 420 + ((i * i * 7) % 97));
 
 /** Every gadget at widths small enough for exhaustive search over a small prime. */
@@ -132,6 +214,13 @@ export const SMALL_GADGETS: readonly GadgetCase[] = [
     reference: ([x]) => [isZero.reference(x, 3)],
     free: /is-zero inverse/,
   },
+  divisionCase('division of [0, 20] by [1, 6]', 20, [1, 6]),
+  divisionCase('division of [0, 30] by 7', 30, [7, 7]),
+  oneHotCase('one-hot of [0, 5)', 0, 5),
+  oneHotCase('one-hot of [-4, 4)', -4, 8),
+  argMaxCase('arg-max of 3', [-2, 3], 3, false),
+  argMaxCase('arg-max of 3, last', [-2, 3], 3, true),
+  wideProductCase('wide product, wrapped', [-5, 5], { min: -8, max: 7, wraps: true }),
   oneHotBinsCase('one-hot bins of [0, 7] at 2', [2], 0, 7),
   oneHotBinsCase('one-hot bins of [-3, 4] at -1, 0, 3', [-1, 0, 3], -3, 4),
   tableCase('table of 2', -1, [3, 9]),
@@ -183,6 +272,14 @@ export const SMALL_GADGETS: readonly GadgetCase[] = [
 
 /** The same gadgets at the widths of a real network. */
 export const WIDE_GADGETS: readonly GadgetCase[] = [
+  divisionCase('division of int32', 2 ** 31 - 1, [1, 2 ** 31 - 1]),
+  argMaxCase('arg-max of ten int8', [-128, 127], 10, false),
+  argMaxCase('arg-max of ten int32', [-(2 ** 31), 2 ** 31 - 1], 10, false),
+  wideProductCase('wide product of int32', [-(2 ** 31), 2 ** 31 - 1], {
+    min: -(2 ** 31),
+    max: 2 ** 31 - 1,
+    wraps: true,
+  }),
   rangeCase('range int8', -128, 256),
   rangeCase('range 1000', 0, 1000),
   {

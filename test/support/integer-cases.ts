@@ -101,8 +101,73 @@ function cast(r: Random): OperatorCase {
   const [from, to] = [r.pick(Object.keys(RANGES) as Dtype[]), r.pick(Object.keys(RANGES) as Dtype[])];
   const shape = [between(r, 1, 3), 2];
   const y = g.node('Cast', [g.input('x', from, shape)], { to: int(CODES[to]!) });
-  const range: Range = r.below(2) === 0 ? whole(from) : [Math.max(whole(from)[0], -3), Math.min(3, whole(from)[1])];
+  const range: Range =
+    r.below(2) === 0 ? whole(from) : [Math.max(whole(from)[0], -3), Math.min(3, whole(from)[1])];
   return { graph: g.finish([{ name: y, dtype: to, shape }]), inRuntime: true, ranges: { x: range } };
+}
+
+/** Few values, so that ties abound. */
+function argument(type: string): (r: Random) => OperatorCase {
+  return (r) => {
+    const g = new GraphWriter();
+    const dtype = r.pick<Dtype>(['int8', 'uint8', 'int32']);
+    const shape = [between(r, 1, 3), between(r, 1, 6), between(r, 1, 2)];
+    const axis = r.below(3);
+    const keep = r.below(2);
+    const attributes = { axis: int(axis), keepdims: int(keep), select_last_index: int(r.below(2)) };
+    const y = g.node(type, [g.input('x', dtype, shape)], attributes);
+    const to = shape.flatMap((size, i) => (i !== axis ? [size] : keep ? [1] : []));
+    const [lo, hi] = whole(dtype);
+    const range: Range =
+      r.below(2) === 0 ? [Math.max(lo, -2), 2] : [Math.max(lo, -(2 ** 29)), Math.min(hi, 2 ** 29)];
+    return {
+      graph: g.finish([{ name: y, dtype: 'int64', shape: to }]),
+      inRuntime: true,
+      ranges: { x: range },
+    };
+  };
+}
+
+function cumulativeSum(r: Random): OperatorCase {
+  const g = new GraphWriter();
+  const dtype = r.pick(INTEGERS);
+  const shape = [between(r, 1, 3), between(r, 1, 4)];
+  const axis = g.constant('int64', [], [between(r, -2, 1)]);
+  const attributes = { exclusive: int(r.below(2)), reverse: int(r.below(2)) };
+  const y = g.node('CumSum', [g.input('x', dtype, shape), axis], attributes);
+  const range: Range = dtype === 'int32' ? whole(dtype) : [-(2 ** 28), 2 ** 28];
+  return { graph: g.finish([{ name: y, dtype, shape }]), inRuntime: true, ranges: { x: range } };
+}
+
+function sign(r: Random): OperatorCase {
+  const g = new GraphWriter();
+  const dtype = r.pick(Object.keys(RANGES) as Dtype[]);
+  const own = dtype === 'bool' ? 'int32' : dtype;
+  const y = g.node('Sign', [g.input('x', own, [3, 2])]);
+  const range: Range = r.below(2) === 0 ? whole(own) : [Math.max(whole(own)[0], -1), 1];
+  return { graph: g.finish([{ name: y, dtype: own, shape: [3, 2] }]), inRuntime: true, ranges: { x: range } };
+}
+
+/** Computed indices into computed or constant data, along any axis. */
+function gatherComputed(r: Random): OperatorCase {
+  const g = new GraphWriter();
+  const shape = [between(r, 1, 3), between(r, 1, 4), between(r, 1, 2)];
+  const axis = r.below(3);
+  const count = shape.reduce((all, size) => all * size, 1);
+  const data =
+    r.below(2) === 0
+      ? g.constant('int8', shape, integers(r, count, -128, 127))
+      : g.input('data', 'int8', shape);
+  const own = r.pick([[], [2], [1, 3]]);
+  const indices = g.input('indices', r.pick<Dtype>(['int32', 'int64']), own);
+  const y = g.node('Gather', [data, indices], { axis: int(axis) });
+  const to = [...shape.slice(0, axis), ...own, ...shape.slice(axis + 1)];
+  const limit = shape[axis] + (r.below(6) === 0 ? 1 : 0);
+  return {
+    graph: g.finish([{ name: y, dtype: 'int8', shape: to }]),
+    inRuntime: true,
+    ranges: { indices: [-limit, limit - 1] },
+  };
 }
 
 export const INTEGER_CASES: Readonly<Record<string, (r: Random) => OperatorCase>> = {
@@ -119,13 +184,44 @@ export const INTEGER_CASES: Readonly<Record<string, (r: Random) => OperatorCase>
     dtypes: ['uint8', 'uint32', 'uint64'],
     ranges: (r, dtype) => {
       const [, hi] = whole(dtype);
-      return dtype === 'uint8' ? [[0, hi], [0, 7]] : [[0, r.pick([15, hi])], [0, r.pick([15, 31])]];
+      return dtype === 'uint8'
+        ? [
+            [0, hi],
+            [0, 7],
+          ]
+        : [
+            [0, r.pick([15, hi])],
+            [0, r.pick([15, 31])],
+          ];
     },
     attributes: (r) => ({ direction: { kind: 'string', value: r.pick(['LEFT', 'RIGHT']) } }),
   }),
   ':Pow': pair('Pow', {
     dtypes: INTEGERS,
-    ranges: (r) => r.pick([[[-9, 9], [0, 9]], [[-2, 2], [0, 30]], [[-46340, 46340], [0, 2]], [[-99, 99], [0, 4]]]),
+    ranges: (r) =>
+      r.pick([
+        [
+          [-9, 9],
+          [0, 9],
+        ],
+        [
+          [-2, 2],
+          [0, 30],
+        ],
+        [
+          [-46340, 46340],
+          [0, 2],
+        ],
+        [
+          [-99, 99],
+          [0, 4],
+        ],
+      ]),
   }),
   ':Cast': cast,
+  ':ArgMax': argument('ArgMax'),
+  ':ArgMin': argument('ArgMin'),
+  ':CumSum': cumulativeSum,
+  ':Sign': sign,
+  ':Gather computed': gatherComputed,
 };

@@ -74,7 +74,7 @@ export async function runtimeOutputs(
 }
 
 /** What the operator answers, or that it has no answer for these inputs. */
-function referenceOrRefusal(
+export function referenceOrRefusal(
   model: CompiledModel,
   inputs: ReadonlyMap<string, Int32Array>,
 ): ReadonlyMap<string, Int32Array> | 'refused' {
