@@ -37,7 +37,7 @@ function scales(r: Random, count: number): number[] {
 }
 
 const convolution: Step = (g, r, { name, dtype, shape }) => {
-  const [, channels, ...spatial] = shape;
+  const [batch, channels, ...spatial] = shape;
   const out = between(r, 1, 3);
   if (spatial.length < 1 || out * elementCount(spatial) > 60) return undefined;
   const own = scales(r, out);
@@ -57,7 +57,7 @@ const convolution: Step = (g, r, { name, dtype, shape }) => {
       Array.from({ length: out }, () => between(r, -3000, 3000)),
     ),
   ];
-  return { name: g.node('QLinearConv', inputs), dtype, shape: [1, out, ...spatial] };
+  return { name: g.node('QLinearConv', inputs), dtype, shape: [batch, out, ...spatial] };
 };
 
 const product: Step = (g, r, { name, dtype, shape }) => {
