@@ -33,6 +33,8 @@ export interface Limits {
   readonly minimumLeadBlocks: number;
   /** Blocks on top of the beacon before it is taken. */
   readonly confirmations: number;
+  /** Skipped turns that the transcript names; names and keys are free, entries are not. */
+  readonly recordedSkips: number;
 }
 
 export const defaultLimits: Limits = {
@@ -40,6 +42,7 @@ export const defaultLimits: Limits = {
   penaltyMs: 60 * 60_000,
   minimumLeadBlocks: 20,
   confirmations: 3,
+  recordedSkips: 1000,
 };
 
 /** What a contribution may add to a key file: a record of 408 bytes and its parameters. */
@@ -256,6 +259,8 @@ export class Ceremony {
 
   async #skip(participant: Participant, reason: 'timeout' | 'invalid'): Promise<void> {
     const until = await this.queue.penalize(participant.token);
+    const skips = this.#transcript.entries.filter(({ kind }) => kind === 'skipped').length;
+    if (skips >= this.limits.recordedSkips) return;
     await this.#append({
       kind: 'skipped',
       at: this.#at(),

@@ -22,6 +22,8 @@ const stateSchema = z.strictObject({
 export type Participant = z.infer<typeof participant>;
 
 const maxWaiting = 1000;
+/** More than these, and those that are over are forgotten. */
+const maxPenalties = 10_000;
 
 export class Queue {
   private constructor(
@@ -97,6 +99,9 @@ export class Queue {
     const count = (this.state.penalties[found.publicKey]?.count ?? 0) + 1;
     const until = this.now() + this.limits.penaltyMs * 2 ** Math.min(count - 1, 10);
     this.state.penalties[found.publicKey] = { count, until };
+    if (Object.keys(this.state.penalties).length > maxPenalties)
+      for (const [key, penalty] of Object.entries(this.state.penalties))
+        if (penalty.until <= this.now()) delete this.state.penalties[key];
     await this.finish(token);
     return until;
   }

@@ -30,7 +30,10 @@ import { campaign } from '../../support/campaign.js';
 import { random, seedFrom } from '../../support/random.js';
 import { endSnarkjs } from '../../support/snarkjs.js';
 
-const limits: Limits = { turnMs: 60_000, penaltyMs: 600_000, minimumLeadBlocks: 10, confirmations: 2 };
+const limits: Limits = {
+  ...{ turnMs: 60_000, penaltyMs: 600_000, minimumLeadBlocks: 10, confirmations: 2 },
+  recordedSkips: 100,
+};
 let small: SmallCeremony;
 let opened: string;
 const folders: string[] = [];
@@ -291,6 +294,25 @@ test.serial('T09 stalls, wrong turns and giant or unfinished uploads leave the h
   await t.throwsAsync(ceremony.join({ name: 'bad\u202ename', publicKey: publicKey() }), {
     instanceOf: CeremonyRefused,
   });
+});
+
+test.serial('T09 finding-13: worthless uploads under fresh keys do not fill the transcript', async (t) => {
+  const folder = copyOf(opened);
+  const ceremony = await Ceremony.resume(folder, { limits: { ...limits, recordedSkips: 3 } });
+  for (let k = 0; k < 6; k++) {
+    const { token } = await ceremony.join({ name: `nobody ${k}`, publicKey: publicKey() });
+    const path = join(folder, `upload-${k}`);
+    writeFileSync(path, 'not a key');
+    await t.throwsAsync(ceremony.submit(token, path, null));
+    t.is(ceremony.queue.waiting.length, 0);
+  }
+  t.is(ceremony.transcript.entries.length, 1 + 3);
+  const { token } = await ceremony.join({ name: 'somebody', publicKey: publicKey() });
+  const good = join(folder, 'good.zkey');
+  await contributeKey(ceremony.headPath, good, { name: 'somebody' });
+  await ceremony.submit(token, good, null);
+  t.is(ceremony.transcript.contributions.length, 1);
+  await ceremony.close();
 });
 
 test.serial('T10 a transcript holds known entries with known fields, nothing else', async (t) => {
