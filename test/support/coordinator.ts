@@ -35,7 +35,10 @@ export async function takeTurn(ceremony: Ceremony, name: string): Promise<string
 /** Everybody in turn, then a beacon: an opened ceremony becomes a final one. */
 export async function takeTurns(folder: string, names: readonly string[]): Promise<void> {
   const beacon = new FakeChain();
-  const limits = { turnMs: 60_000, penaltyMs: 600_000, minimumLeadBlocks: 10, confirmations: 2 };
+  const limits = {
+    ...{ turnMs: 60_000, penaltyMs: 600_000, minimumLeadBlocks: 10, confirmations: 2 },
+    recordedSkips: 10,
+  };
   const ceremony = await Ceremony.resume(folder, { limits, beacon });
   for (const name of names) await takeTurn(ceremony, name);
   await ceremony.announceBeacon(beacon.at + 20);
