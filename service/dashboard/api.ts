@@ -10,6 +10,8 @@ export interface TensorInfo {
 export interface Setup {
   readonly class: 'dev-single-party' | 'ceremony';
   readonly contributorCount: number;
+  /** The trust sentence that applies. */
+  readonly warning: string;
 }
 
 export interface ModelSummary {
@@ -71,6 +73,11 @@ export interface Inference {
 export interface Stats {
   readonly now: string;
   readonly queue: { readonly queued: number; readonly proving: number; readonly oldestMs: number };
+  readonly hosts: readonly {
+    readonly kind: string;
+    readonly state: string;
+    readonly engine: string | null;
+  }[];
   readonly minutes: readonly {
     readonly t: string;
     readonly answered: number;
@@ -91,9 +98,16 @@ export interface TrustStatement {
 export interface Ceremony {
   readonly id: string;
   readonly state: string;
-  readonly modelName?: string;
-  readonly contributions: readonly { readonly name: string; readonly hash: string; readonly at: string }[];
-  readonly beacon?: string | null;
+  readonly circuitHash: string;
+  readonly transcriptDigest: string;
+  readonly contributions: readonly {
+    readonly name: string;
+    readonly hash: string;
+    readonly at: string;
+    readonly attested: boolean;
+  }[];
+  readonly beacon: string | null;
+  readonly vkHash: string | null;
 }
 
 /** A problem document (RFC 9457), thrown. */
@@ -108,27 +122,34 @@ export class ApiProblem extends Error {
   }
 }
 
-async function call<T>(path: string, init: RequestInit = {}): Promise<T> {
-  const key = sessionStorage.getItem('apiKey');
+/** The key lives as long as this tab; a service in development mode asks for none. */
+export const storedKey = (): string => sessionStorage.getItem('apiKey') ?? '';
+export function storeKey(key: string): void {
+  if (key === '') sessionStorage.removeItem('apiKey');
+  else sessionStorage.setItem('apiKey', key);
+}
+
+async function send(path: string, init: RequestInit = {}): Promise<string> {
   const headers = new Headers(init.headers);
   headers.set('accept', 'application/json');
-  if (key !== null && key !== '') headers.set('authorization', `Bearer ${key}`);
+  if (storedKey() !== '') headers.set('authorization', `Bearer ${storedKey()}`);
   const response = await fetch(path, { ...init, headers });
   const text = await response.text();
-  if (!response.ok) {
-    let title = `${response.status} ${response.statusText}`;
-    let detail = '';
-    try {
-      const problem = JSON.parse(text) as { title?: string; detail?: string };
-      title = problem.title ?? title;
-      detail = problem.detail ?? '';
-    } catch {
-      // Not a problem document: the status line says what there is to say.
-    }
-    throw new ApiProblem(response.status, title, detail);
+  if (response.ok) return text;
+  let title = `${response.status} ${response.statusText}`;
+  let detail = '';
+  try {
+    const problem = JSON.parse(text) as { title?: string; detail?: string };
+    title = problem.title ?? title;
+    detail = problem.detail ?? '';
+  } catch {
+    // Not a problem document: the status line says what there is to say.
   }
-  return JSON.parse(text) as T;
+  throw new ApiProblem(response.status, title, detail);
 }
+
+const call = async <T>(path: string, init?: RequestInit): Promise<T> =>
+  JSON.parse(await send(path, init)) as T;
 
 export const listModels = async (): Promise<readonly ModelSummary[]> =>
   (await call<{ data: readonly ModelSummary[] }>('/v1/models')).data;
@@ -165,11 +186,7 @@ export const listCeremonies = async (): Promise<readonly Ceremony[]> =>
   (await call<{ data: readonly Ceremony[] }>('/v1/ceremonies')).data;
 
 /** The receipt's canonical bytes, as text: what is verified and what is saved are the same bytes. */
-export async function getReceipt(id: string): Promise<string> {
-  const response = await fetch(`/v1/receipts/${encodeURIComponent(id)}`);
-  if (!response.ok) throw new ApiProblem(response.status, 'The receipt is not there yet', '');
-  return response.text();
-}
+export const getReceipt = (id: string): Promise<string> => send(`/v1/receipts/${encodeURIComponent(id)}`);
 
 /** Nothing more will come. */
 export const isOver = ({ state, settlement }: Inference): boolean =>
@@ -188,13 +205,15 @@ export function follow(id: string, onUpdate: (inference: Inference) => void): ()
       // The next event or poll tries again.
     }
   };
-  const source = new EventSource(`/v1/inferences/${encodeURIComponent(id)}/events`);
-  source.addEventListener('state', () => void refresh());
-  source.addEventListener('stage', () => void refresh());
-  const timer = setInterval(() => void refresh(), 2000);
+  // An EventSource cannot send a key: with one, polling has to do.
+  const source =
+    storedKey() === '' ? new EventSource(`/v1/inferences/${encodeURIComponent(id)}/events`) : null;
+  source?.addEventListener('state', () => void refresh());
+  source?.addEventListener('stage', () => void refresh());
+  const timer = setInterval(() => void refresh(), source ? 2000 : 400);
   function stop(): void {
     stopped = true;
-    source.close();
+    source?.close();
     clearInterval(timer);
   }
   void refresh();

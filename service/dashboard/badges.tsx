@@ -1,3 +1,4 @@
+import { useState } from 'preact/hooks';
 import type { Setup } from './api.js';
 
 /** Whoever made the setup is the first thing to see about a model. */
@@ -31,6 +32,13 @@ export function StateBadge({ state }: { state: string }) {
 
 /** A digest: short to the eye, whole to the clipboard and to a screen reader. */
 export function Digest({ value }: { value: string }) {
+  const [isCopied, setCopied] = useState(false);
+  const copy = (): void => {
+    void navigator.clipboard?.writeText(value).then(() => {
+      setCopied(true);
+      setTimeout(() => setCopied(false), 1200);
+    });
+  };
   const short = value.length > 20 ? `${value.slice(0, 10)}…${value.slice(-6)}` : value;
   return (
     <button
@@ -38,9 +46,9 @@ export function Digest({ value }: { value: string }) {
       type="button"
       title={`${value} (click to copy)`}
       aria-label={`Copy ${value}`}
-      onClick={() => void navigator.clipboard?.writeText(value)}
+      onClick={copy}
     >
-      {short}
+      {isCopied ? 'copied' : short}
     </button>
   );
 }

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { getInference, getReceipt, type Inference, listInferences } from './api.js';
 import { Digest, formatMs, StateBadge } from './badges.js';
+import { isShown, Output, Progress } from './outcome.js';
 import { Loading, useLoaded } from './loading.js';
 import { ReceiptCheck } from './receipt-check.js';
 
@@ -15,10 +16,13 @@ function List() {
   return (
     <>
       <h1>Proofs</h1>
+      <p class="lead">
+        Every inference with its state. A receipt from here can be verified in this browser, or anywhere else.
+      </p>
       <Loading of={page}>
         {({ data: inferences, nextCursor }) => (
           <>
-            <div class="scroll">
+            <div class="card scroll">
               <table>
                 <thead>
                   <tr>
@@ -51,9 +55,11 @@ function List() {
               </table>
             </div>
             {inferences.length === 0 ? (
-              <p class="quiet">No inference yet: the playground makes one.</p>
+              <p class="quiet">
+                No inference yet: <a href="#/playground">the playground</a> makes one.
+              </p>
             ) : null}
-            <div class="row">
+            <div class="row" hidden={cursors.length === 1 && nextCursor === null}>
               <button
                 type="button"
                 disabled={cursors.length === 1}
@@ -91,47 +97,63 @@ function Detail({ id }: { id: string }) {
       <h1>Inference</h1>
       <Loading of={inference}>
         {(item) => (
-          <section class="card">
-            <dl>
-              <dt>id</dt>
-              <dd>
-                <Digest value={item.id} />
-              </dd>
-              <dt>model</dt>
-              <dd>
-                <a href={`#/models/${item.modelId}`}>{item.modelId.slice(0, 18)}…</a>
-              </dd>
-              <dt>state</dt>
-              <dd>
-                <StateBadge state={item.state} />
-              </dd>
-              {Object.entries(item.settled ?? {}).map(([name, value]) => [
-                <dt key={name}>{name}</dt>,
-                <dd key={`${name}:`}>
-                  {typeof value === 'string' && value.startsWith('0x') ? (
-                    <Digest value={value} />
-                  ) : (
-                    String(value)
-                  )}
-                </dd>,
-              ])}
-              {Object.entries(item.timings).map(([stage, wallMs]) => [
-                <dt key={stage}>{stage}</dt>,
-                <dd key={`${stage}:`}>{formatMs(wallMs)}</dd>,
-              ])}
-            </dl>
-            {['proven', 'submitted', 'settled'].includes(item.state) ? (
-              <ReceiptCheck
-                id={item.id}
-                modelId={item.modelId}
-                opening={null}
-                statement={item.statement}
-                load={() => getReceipt(item.id)}
-              />
-            ) : null}
-          </section>
+          <div class="columns">
+            <section class="card">
+              <h2>Answer</h2>
+              {item.outputs.filter(isShown).map((output) => (
+                <Output key={output.name} output={output} />
+              ))}
+              <h2>Proof</h2>
+              <Progress inference={item} />
+              {['proven', 'submitted', 'settled'].includes(item.state) ? (
+                <ReceiptCheck
+                  id={item.id}
+                  modelId={item.modelId}
+                  opening={null}
+                  statement={item.statement}
+                  load={() => getReceipt(item.id)}
+                />
+              ) : null}
+            </section>
+            <section class="card">
+              <h2>Statement</h2>
+              <p class="quiet">What the proof is bound to: for another request it would not hold.</p>
+              <dl>
+                <dt>model</dt>
+                <dd>
+                  <a href={`#/models/${item.modelId}`}>{item.modelId.slice(0, 18)}…</a>
+                </dd>
+                <Facts of={item.statement} />
+                <dt>asked</dt>
+                <dd>{new Date(item.createdAt).toLocaleString()}</dd>
+              </dl>
+              {item.settled ? (
+                <>
+                  <h2>Settlement</h2>
+                  <dl>
+                    <Facts of={item.settled} />
+                  </dl>
+                </>
+              ) : null}
+            </section>
+          </div>
         )}
       </Loading>
+    </>
+  );
+}
+
+function Facts({ of }: { of: Readonly<Record<string, unknown>> }) {
+  return (
+    <>
+      {Object.entries(of)
+        .filter(([name]) => name !== 'modelId')
+        .map(([name, value]) => [
+          <dt key={name}>{name}</dt>,
+          <dd key={`${name}:`}>
+            {typeof value === 'string' && value.startsWith('0x') ? <Digest value={value} /> : String(value)}
+          </dd>,
+        ])}
     </>
   );
 }

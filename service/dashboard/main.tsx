@@ -1,6 +1,8 @@
 import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { Ceremonies } from './ceremonies.js';
+import { KeyEntry } from './key-entry.js';
+import { storedKey } from './api.js';
 import { Explorer } from './explorer.js';
 import { Models } from './models.js';
 import { Playground } from './playground.js';
@@ -20,7 +22,15 @@ const PAGES = [
 /** `#/models/0xab…` → ['models', '0xab…'] */
 function route(): readonly [page: string, argument: string] {
   const [, page = '', argument = ''] = location.hash.split('/');
-  return [page === '' ? 'playground' : page, decodeURIComponent(argument)];
+  return [page === '' ? 'playground' : page, decoded(argument)];
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function App() {
@@ -54,13 +64,17 @@ function App() {
             </a>
           ))}
         </nav>
+        <KeyEntry onChange={() => setRoute([...route()])} />
       </header>
+      <p class="strip">
+        Not externally audited. <a href="#/trust">What you still have to trust</a>
+      </p>
       <main id="content" tabIndex={-1}>
-        <Page argument={argument} />
+        <Page key={storedKey()} argument={argument} />
       </main>
       <footer>
-        Answers are exact; proofs are Groth16 over BN254. <a href="#/trust">What you still have to trust</a> ·{' '}
-        <a href="/docs">API</a>
+        Answers are exact; proofs are Groth16 over BN254. <a href="#/trust">Ten trust sentences</a> ·{' '}
+        <a href="/docs">API reference</a>
       </footer>
     </>
   );

@@ -21,6 +21,11 @@ function List() {
       <Loading of={models}>
         {(list) => (
           <ul class="grid">
+            {list.length === 0 ? (
+              <li class="card empty">
+                No model yet: <code>verinfer upload model.onnx</code> installs one.
+              </li>
+            ) : null}
             {list.map((model) => (
               <li class="card" key={model.id}>
                 <h2>
@@ -41,10 +46,14 @@ function List() {
                   <dt>rows</dt>
                   <dd>{model.rowCount.toLocaleString('en')}</dd>
                   <dt>status</dt>
-                  <dd>{model.frozen ? 'frozen' : 'active'}</dd>
+                  <dd>
+                    <span class={`badge ${model.frozen ? 'bad' : 'none'}`}>
+                      {model.frozen ? 'frozen' : 'active'}
+                    </span>
+                  </dd>
                 </dl>
                 <p>
-                  <a class="button" href={`#/playground/${model.id}`}>
+                  <a class="button primary" href={`#/playground/${model.id}`}>
                     Try it
                   </a>
                 </p>
@@ -74,7 +83,7 @@ function Sheet({ model }: { model: ModelDetail }) {
       </p>
       <h1>{model.name}</h1>
       <p>
-        <SetupBadge setup={model.setup} />
+        <SetupBadge setup={model.setup} /> <span class="quiet">{model.setup.warning}</span>
       </p>
       <div class="columns">
         <section class="card">
@@ -114,12 +123,16 @@ function Sheet({ model }: { model: ModelDetail }) {
                   <td>{layer.type}</td>
                   <td class="number">{layer.rows.toLocaleString('en')}</td>
                   <td>
-                    <meter
-                      min={0}
-                      max={1}
-                      value={layer.rows / rows}
+                    <svg
+                      class="share"
+                      role="img"
+                      width="100%"
+                      height="10"
                       aria-label={`${Math.round((layer.rows / rows) * 100)} %`}
-                    />
+                    >
+                      <rect class="track" width="100%" height="10" rx="5" />
+                      <rect class="fill" width={`${(100 * layer.rows) / rows}%`} height="10" rx="5" />
+                    </svg>
                   </td>
                 </tr>
               ))}

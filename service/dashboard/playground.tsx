@@ -4,16 +4,15 @@ import {
   getModel,
   getReceipt,
   infer,
-  isOver,
   type Inference,
   listModels,
   type ModelDetail,
   type ModelSummary,
-  type OutputTensor,
 } from './api.js';
-import { Digest, formatMs, SetupBadge, StateBadge } from './badges.js';
+import { formatMs, SetupBadge } from './badges.js';
 import { DigitPad } from './digit-pad.js';
 import { Loading, useLoaded } from './loading.js';
+import { isShown, Output, Progress } from './outcome.js';
 import { openingOf } from '../client/opening.js';
 import { ReceiptCheck } from './receipt-check.js';
 
@@ -32,7 +31,7 @@ export function Playground({ argument }: { argument: string }) {
       {(list) =>
         list.length === 0 ? (
           <p class="notice">
-            No model is installed yet: <code>verinfer serve --model model.onnx</code>.
+            No model is installed yet: <code>verinfer upload model.onnx</code> installs one.
           </p>
         ) : (
           <Bench models={list} chosen={argument} />
@@ -49,21 +48,25 @@ function Bench({ models, chosen }: { models: readonly ModelSummary[]; chosen: st
   const detail = useLoaded(() => getModel(modelId), modelId);
   return (
     <>
-      <h1>Run a model, keep the proof</h1>
-      <p class="lead">
-        The answer comes at once. The proof that it is exactly what the model says follows, and this browser
-        can check it.
-      </p>
-      <label class="field">
-        Model
-        <select value={modelId} onChange={(event) => setModelId(event.currentTarget.value)}>
-          {models.map((model) => (
-            <option key={model.id} value={model.id}>
-              {model.name}
-            </option>
-          ))}
-        </select>
-      </label>
+      <div class="heading">
+        <div>
+          <h1>Run a model, keep the proof</h1>
+          <p class="lead">
+            The answer comes at once. The proof that it is exactly what the model says follows, and this
+            browser can check it.
+          </p>
+        </div>
+        <label class="field">
+          Model
+          <select value={modelId} onChange={(event) => setModelId(event.currentTarget.value)}>
+            {models.map((model) => (
+              <option key={model.id} value={model.id}>
+                {model.name}
+              </option>
+            ))}
+          </select>
+        </label>
+      </div>
       <Loading of={detail}>{(model) => <Run key={model.id} model={model} />}</Loading>
     </>
   );
@@ -116,13 +119,14 @@ function Run({ model }: { model: ModelDetail }) {
   };
 
   return (
-    <div class="columns">
+    <div class="columns playground">
       <form class="card" onSubmit={(event) => void submit(event)}>
         <h2>Input</h2>
         {isDigit ? (
           <>
             <DigitPad values={pixels} onChange={setPixels} />
-            <div class="row" role="group" aria-label="Real digits">
+            <p class="quiet">Draw with mouse, finger or pen, or take a digit somebody wrote:</p>
+            <div class="row chips" role="group" aria-label="Real digits">
               {samples.slice(0, 10).map((sample, index) => (
                 <button
                   key={index}
@@ -143,7 +147,7 @@ function Run({ model }: { model: ModelDetail }) {
           <label class="field">
             {size} numbers, separated by commas
             <textarea
-              rows={6}
+              rows={8}
               value={row}
               onInput={(event) => setRow(event.currentTarget.value)}
               spellcheck={false}
@@ -158,7 +162,7 @@ function Run({ model }: { model: ModelDetail }) {
             <option value="none">none: proof and receipt only</option>
           </select>
         </label>
-        <button class="primary" type="submit" disabled={isBusy}>
+        <button class="primary wide" type="submit" disabled={isBusy}>
           {isBusy ? 'Asking…' : 'Run and prove'}
         </button>
         {problem === '' ? null : (
@@ -166,20 +170,29 @@ function Run({ model }: { model: ModelDetail }) {
             {problem}
           </p>
         )}
-        <p class="quiet">
-          <SetupBadge setup={model.setup} /> {model.rowCount.toLocaleString('en')} constraint rows
-        </p>
+        <div class="warning">
+          <SetupBadge setup={model.setup} />
+          <p class="quiet">
+            {model.setup.warning} {model.rowCount.toLocaleString('en')} constraint rows.
+          </p>
+        </div>
       </form>
       <section class="card" aria-live="polite">
         <h2>Answer</h2>
         {accepted === null ? (
-          <p class="quiet">Nothing asked yet.</p>
+          <div class="empty">
+            <p>Nothing asked yet.</p>
+            <p class="quiet">
+              The answer, its proof and the settlement arrive here as they happen. The input stays between you
+              and the operator: the chain sees a commitment.
+            </p>
+          </div>
         ) : (
           <>
-            <p class="quiet">answered in {formatMs(answerMs)}</p>
             {accepted.outputs.filter(isShown).map((output) => (
               <Output key={output.name} output={output} />
             ))}
+            <p class="quiet">here after {formatMs(answerMs)}</p>
             <h2>Proof</h2>
             <Progress inference={progress ?? accepted} />
             {['proven', 'submitted', 'settled'].includes(progress?.state ?? '') ? (
@@ -195,86 +208,5 @@ function Run({ model }: { model: ModelDetail }) {
         )}
       </section>
     </div>
-  );
-}
-
-/** The proven integers, unless the model also gives real numbers made from them. */
-const isShown = (output: OutputTensor, _: number, all: readonly OutputTensor[]): boolean =>
-  !output.proven || all.every(({ proven }) => proven);
-
-const formatValue = (value: number): string => (Number.isInteger(value) ? String(value) : value.toFixed(3));
-
-/** Short outputs as bars, the largest marked; long ones as text. */
-function Output({ output }: { output: OutputTensor }) {
-  const values = output.data;
-  if (values.length > 64) return <code class="block">{values.slice(0, 256).join(', ')}</code>;
-  const best = values.indexOf(Math.max(...values));
-  const low = Math.min(0, ...values);
-  const span = Math.max(...values) - low || 1;
-  return (
-    <div
-      class="bars"
-      role="img"
-      aria-label={`Output ${output.name}: largest at ${best}; values ${values.join(', ')}`}
-    >
-      {values.length > 1 ? <p class="answer">{best}</p> : <p class="answer">{values[0]}</p>}
-      {values.map((value, index) => (
-        <div class="bar" key={index}>
-          <span>{index}</span>
-          <meter class={index === best ? 'best' : ''} min={0} max={1} value={(value - low) / span} />
-          <span class="number">{formatValue(value)}</span>
-        </div>
-      ))}
-    </div>
-  );
-}
-
-/** In the order they happen; a stage this page does not know comes last. */
-const STAGES = ['answer', 'witness', 'prove', 'receipt', 'settle'];
-
-const stagesOf = ({ timings }: Inference): [string, number][] => {
-  const place = (stage: string): number => (STAGES.indexOf(stage) + STAGES.length + 1) % (STAGES.length + 1);
-  return Object.entries(timings).sort(([a], [b]) => place(a) - place(b));
-};
-
-const STEPS = ['answered', 'proving', 'proven', 'submitted', 'settled'];
-
-function Progress({ inference }: { inference: Inference }) {
-  const reached = STEPS.indexOf(inference.state) + (isOver(inference) ? 1 : 0);
-  return (
-    <>
-      <ol class="steps">
-        {STEPS.map((step, index) => (
-          <li
-            key={step}
-            class={index < reached ? 'done' : index === reached ? 'now' : ''}
-            aria-current={index === reached ? 'step' : undefined}
-          >
-            {step}
-          </li>
-        ))}
-      </ol>
-      <p>
-        <StateBadge state={inference.state} /> <Digest value={inference.id} />
-      </p>
-      {inference.error ? (
-        <p class="notice bad" role="alert">
-          {inference.error.detail}
-        </p>
-      ) : null}
-      {Object.keys(inference.timings).length === 0 ? null : (
-        <table>
-          <caption>Stages</caption>
-          <tbody>
-            {stagesOf(inference).map(([stage, wallMs]) => (
-              <tr key={stage}>
-                <th scope="row">{stage}</th>
-                <td class="number">{formatMs(wallMs)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
-    </>
   );
 }

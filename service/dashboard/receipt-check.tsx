@@ -67,38 +67,60 @@ export function ReceiptCheck({
           {problem}
         </p>
       )}
-      {verdict === null ? null : (
-        <>
-          <p
-            class={`notice ${verdict.valid ? 'good' : 'bad'}`}
-            role="status"
-            data-verdict={verdict.valid ? 'valid' : 'invalid'}
-          >
-            {verdict.valid
-              ? 'The mathematics holds for this model and this input'
-              : 'This receipt does not hold'}{' '}
-            ({formatMs(verdict.wallMs)}).
-          </p>
-          <table class="checks">
-            <caption>Every claim, and how it was checked here</caption>
-            <tbody>
-              {verdict.checks.map((entry) => (
-                <tr key={entry.id}>
-                  <td>
-                    <span
-                      class={`badge ${entry.status === 'pass' ? 'good' : entry.status === 'fail' ? 'bad' : 'busy'}`}
-                    >
-                      {entry.status}
-                    </span>
-                  </td>
-                  <th scope="row">{entry.claim}</th>
-                  <td>{entry.how}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </>
-      )}
+      {verdict === null ? null : <Findings verdict={verdict} />}
     </div>
+  );
+}
+
+function Findings({ verdict }: { verdict: Verdict & { wallMs: number } }) {
+  const count = (status: string): number => verdict.checks.filter((check) => check.status === status).length;
+  const unknown = count('unknown');
+  return (
+    <>
+      <p
+        class={`notice ${verdict.valid ? 'good' : 'bad'}`}
+        role="status"
+        data-verdict={verdict.valid ? 'valid' : 'invalid'}
+      >
+        <strong>
+          {verdict.valid
+            ? 'The mathematics holds for this model and this input.'
+            : 'This receipt does not hold.'}
+        </strong>{' '}
+        {count('pass')} claims checked in this browser in {formatMs(verdict.wallMs)}
+        {count('fail') > 0 ? `, ${count('fail')} refused` : ''}
+        {unknown > 0 ? `, ${unknown} only a chain can tell` : ''}.
+      </p>
+      <details open={!verdict.valid}>
+        <summary>Every claim, and how it was checked</summary>
+        <table class="checks">
+          <tbody>
+            {verdict.checks.map((entry) => (
+              <tr key={entry.id}>
+                <td>
+                  <span
+                    class={`badge ${entry.status === 'pass' ? 'good' : entry.status === 'fail' ? 'bad' : 'none'}`}
+                  >
+                    {entry.status}
+                  </span>
+                </td>
+                <th scope="row">{entry.claim}</th>
+                <td class="quiet">{entry.status === 'fail' ? entry.detail : entry.how}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </details>
+      <details>
+        <summary>What this does not show</summary>
+        <ul class="plain">
+          {verdict.trust
+            .filter(({ applies }) => applies)
+            .map(({ id, sentence }) => (
+              <li key={id}>{sentence}</li>
+            ))}
+        </ul>
+      </details>
+    </>
   );
 }
