@@ -56,8 +56,18 @@ test('P10 the key comes from the pin: every pair of models, the key of one in th
       });
       t.is(keyed.valid, a === b);
       if (a === b) continue;
-      const swapped = { ...a.receipt, verifyingKey: hex(verifyingKeyBytes(b.model.simulator.key)) };
+      const theirKey = hex(verifyingKeyBytes(b.model.simulator.key));
+      const swapped = { ...a.receipt, verifyingKey: theirKey };
       t.false((await verifyReceipt(swapped, a.expectations)).valid);
+      // Whoever knows b's trapdoor proves a's statement under b's key: only the pinned hash of a's key is against it.
+      const proof = hex(encodeProof(b.model.simulator.prove(a.content.publicSignals)));
+      const forged = await signReceipt({ ...swapped, proof, signature: null }, a.model.operator);
+      const verdict = await verifyReceipt(forged, a.expectations);
+      t.deepEqual(
+        verdict.checks.filter(({ status }) => status === 'fail').map(({ id }) => id),
+        ['vk-hash'],
+      );
+      t.false(verdict.valid || verdict.verifiedOffline);
       // The attacker's whole story is consistent; only the reader's pin says no.
       t.true((await verifyReceipt(b.receipt, b.expectations)).valid);
       t.false((await verifyReceipt(b.receipt, { ...b.expectations, modelId: a.model.modelId })).valid);
