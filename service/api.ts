@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import express, { type Express } from 'express';
 import type { Pool } from 'pg';
 import type { ApiParts, Readiness } from './api-parts.js';
+import { artifactPeers, reachableUrl } from './artifact-peers.js';
 import { createApp } from './app.js';
 
 import type { Config } from './config.js';
@@ -50,19 +51,22 @@ export async function startApi({ config, pool, databaseUrl, log, extend }: ApiOp
   const verdict = await selfTest();
   if (verdict === 'fail')
     log.warn('ONNX Runtime multiplies u8 by s8 inexactly on this processor; receipts say so');
-  const models = new LoadedModels(pool, config);
-  const events = new EventHub(databaseUrl, log, () => {
+  const events: EventHub = new EventHub(databaseUrl, log, () => {
     models.forget();
     void models.openAll();
   });
   const closing = new AbortController();
   const queue = new AcceptQueue(pool, config.maxQueue);
+  let advertised: string | null = null;
   let opened: Awaited<ReturnType<LoadedModels['openAll']>> | null = null;
   const lease: Lease = new Lease(pool, 'api', config.leaseMs, log, tally, () => ({
     state: opened ? 'ready' : 'starting',
-    detail: { residentBytes: process.memoryUsage.rss() },
+    detail: { residentBytes: process.memoryUsage.rss(), url: advertised },
     workerIds: jobs.workerIds,
   }));
+
+  const peers = artifactPeers(pool, config, lease.id);
+  const models: LoadedModels = new LoadedModels(pool, config, peers);
 
   const jobs: Queue = new Queue({
     pool,
@@ -72,7 +76,7 @@ export async function startApi({ config, pool, databaseUrl, log, extend }: ApiOp
     tasks: {
       webhook: (payload) =>
         deliver(pool, (payload as { id: string }).id, log, { allowPrivate: config.webhookPrivate }),
-      install: (payload) => runInstall(pool, config, log, (payload as { id: string }).id),
+      install: (payload) => runInstall({ pool, config, log, peers }, (payload as { id: string }).id),
     },
   });
 
@@ -156,9 +160,10 @@ export async function startApi({ config, pool, databaseUrl, log, extend }: ApiOp
   for (const { modelId, reason } of opened.refused) log.error({ modelId, reason }, 'model cannot be served');
   await new Promise<void>((done, fail) => server.once('error', fail).listen(config.port, config.host, done));
   jobs.start();
-  await lease.beat();
   const { port } = server.address() as AddressInfo;
   const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+  advertised = config.advertisedUrl ?? reachableUrl({ host: config.host, port });
+  await lease.beat();
   const delay = monitorEventLoopDelay({ resolution: 10 });
   delay.enable();
   log.info(

@@ -105,6 +105,13 @@ export const variables = z.object({
   VERINFER_RATE_PER_MINUTE: count(120_000, 1)
     .describe('Requests a minute from one address before 429.')
     .meta({ why: 'Stops one address from taking the event loop; real limits are cost units a key.' }),
+  VERINFER_ADVERTISE: z
+    .url()
+    .optional()
+    .describe('URL at which other hosts reach this API. Default: the address it listens on.')
+    .meta({
+      why: 'Other hosts fetch artifacts from it; behind a proxy or in a container it cannot know its own address.',
+    }),
   VERINFER_ARTIFACT_ORIGIN: z
     .url()
     .optional()
@@ -169,6 +176,7 @@ export interface Config {
   readonly maxQueue: number;
   readonly maxConnections: number;
   readonly ratePerMinute: number;
+  readonly advertisedUrl: string | undefined;
   readonly artifactOrigin: string | undefined;
   readonly artifactKey: string | undefined;
   readonly webhookPrivate: boolean;
@@ -214,6 +222,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     maxQueue: e.VERINFER_MAX_QUEUE,
     maxConnections: e.VERINFER_MAX_CONNECTIONS,
     ratePerMinute: e.VERINFER_RATE_PER_MINUTE,
+    advertisedUrl: e.VERINFER_ADVERTISE,
     artifactOrigin: e.VERINFER_ARTIFACT_ORIGIN,
     artifactKey: e.VERINFER_ARTIFACT_KEY,
     webhookPrivate: e.VERINFER_WEBHOOK_PRIVATE,

@@ -7,6 +7,7 @@ import type { Pool } from 'pg';
 import type { Config } from './config.js';
 import type { Logger } from './log.js';
 import type { FileTable, ModelDescription } from './model-description.js';
+import { fetchFromPeers, sha256File, type Origins } from './model-folder.js';
 import {
   markInstall,
   queueRegistration,
@@ -37,15 +38,24 @@ const memoryBytes = 4 * 1024 ** 3;
 export const uploadPath = (modelsFolder: string, installId: string): string =>
   join(modelsFolder, 'uploads', `${installId}.onnx`);
 
+export interface InstallParts {
+  readonly pool: Pool;
+  readonly config: Pick<Config, 'modelsFolder'>;
+  readonly log: Logger;
+  readonly peers: Origins;
+}
+
 export async function runInstall(
-  pool: Pool,
-  config: Pick<Config, 'modelsFolder'>,
-  log: Logger,
+  { pool, config, log, peers }: InstallParts,
   installId: string,
 ): Promise<void> {
   const install = await readInstall(pool, installId, null);
   if (!install || install.state === 'ready' || install.state === 'failed') return;
   const path = uploadPath(config.modelsFolder, install.id);
+  // Any API host may have taken the job; the bytes are where they were uploaded to.
+  const here = await sha256File(path).catch(() => null);
+  if (here?.sha256 !== install.modelHash)
+    await fetchFromPeers(path, { sha256: install.modelHash, sizeBytes: install.sizeBytes }, peers);
   const result = await inProcess(
     {
       ...{ path, name: install.name, modelsFolder: config.modelsFolder },

@@ -4,6 +4,8 @@ import { hostname } from 'node:os';
 import type { Pool } from 'pg';
 import type { Logger } from './log.js';
 import { expiredInputs, reapHosts, registerHost, renewLease, type HostKind } from './store/hosts.js';
+import { forgetHostKeys, forgetIdempotencyKeys } from './store/keys.js';
+import { failAbandonedInstalls } from './store/installs.js';
 import { repairQueues } from './store/jobs.js';
 import { failInference } from './store/proofs.js';
 import type { Tally } from './tally.js';
@@ -61,6 +63,9 @@ export class Lease {
   private async repair(): Promise<void> {
     const { requeued } = await repairQueues(this.pool, this.leaseMs);
     if (requeued > 0) this.log.warn({ requeued }, 'open inferences without a job were queued again');
+    await failAbandonedInstalls(this.pool);
+    await forgetIdempotencyKeys(this.pool);
+    await forgetHostKeys(this.pool);
     for (const id of await expiredInputs(this.pool))
       await failInference(
         this.pool,

@@ -4,7 +4,7 @@ import type { Pool } from 'pg';
 import type { Config } from './config.js';
 import { Problem } from './errors.js';
 import { openSession, type Session } from './inference/session.js';
-import { ensureFolder } from './model-folder.js';
+import { ensureFolder, type Origins } from './model-folder.js';
 import { readyProvers, type ProverState } from './store/hosts.js';
 import { allModels, findModel, type ModelRow } from './store/models.js';
 
@@ -20,7 +20,8 @@ export class LoadedModels {
 
   constructor(
     private readonly pool: Pool,
-    private readonly config: Pick<Config, 'modelsFolder' | 'artifactOrigin' | 'artifactKey' | 'leaseMs'>,
+    private readonly config: Pick<Config, 'modelsFolder' | 'leaseMs'>,
+    private readonly origins: Origins,
   ) {}
 
   /** Throws Problem 'not-found' for an unknown model and for one of another tenant alike. */
@@ -59,10 +60,7 @@ export class LoadedModels {
   }
 
   private async open(row: ModelRow): Promise<Session> {
-    const origin = this.config.artifactOrigin
-      ? { url: this.config.artifactOrigin, key: this.config.artifactKey }
-      : undefined;
-    const folder = await ensureFolder(this.config.modelsFolder, row.id, row.files, origin);
+    const folder = await ensureFolder(this.config.modelsFolder, row.id, row.files, this.origins);
     return openSession(await readFile(`${folder}/executed.onnx`), row.description.inputs);
   }
 

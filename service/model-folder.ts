@@ -69,26 +69,49 @@ export interface ArtifactOrigin {
   readonly key: string | undefined;
 }
 
+/** Asked only when a file is missing or damaged. */
+export type Origins = () => Promise<readonly ArtifactOrigin[]>;
+
 /**
- * Makes sure every file of the model is here and true, fetching what is missing or damaged from another API host.
+ * Makes sure every file of the model is here and true, fetching what is missing or damaged from another host.
  * Returns the folder. Throws ArtifactDamaged when a file can neither be trusted nor fetched.
  */
 export async function ensureFolder(
   modelsFolder: string,
   modelId: string,
   files: FileTable,
-  origin: ArtifactOrigin | undefined,
+  origins: Origins | null,
 ): Promise<string> {
   const folder = folderOf(modelsFolder, modelId);
   for (const name of modelFiles) {
     try {
       await checkFile(folder, name, files);
     } catch (error) {
-      if (!origin) throw error;
-      await fetchArtifact(join(folder, name), files[name]!, origin);
+      if (!origins || !files[name]) throw error;
+      await fetchFromPeers(join(folder, name), files[name], origins);
     }
   }
   return folder;
+}
+
+/** Fetches one file from the first peer that has it whole. */
+export async function fetchFromPeers(
+  path: string,
+  expected: { readonly sha256: string; readonly sizeBytes: number },
+  origins: Origins,
+): Promise<void> {
+  const reasons: string[] = [];
+  for (const origin of await origins()) {
+    try {
+      await fetchArtifact(path, expected, origin);
+      return;
+    } catch (error) {
+      reasons.push((error as Error).message);
+    }
+  }
+  throw new ArtifactDamaged(
+    `artifact ${expected.sha256}: must be on this host or a peer, got ${reasons.join('; ') || 'no peer'}`,
+  );
 }
 
 async function fetchArtifact(
@@ -131,19 +154,27 @@ async function fetchArtifact(
   }
 }
 
-/** Folders under `modelsFolder` that no id in `named` names. */
-export async function unnamedFolders(
+/** Folders of models under `modelsFolder`, and uploads, that nothing in `named` names and nobody has touched for a while. */
+export async function unnamedArtifacts(
   modelsFolder: string,
-  named: ReadonlySet<string>,
+  named: { readonly modelIds: ReadonlySet<string>; readonly uploads: ReadonlySet<string> },
+  untouchedMs: number,
 ): Promise<{ path: string; sizeBytes: number }[]> {
   const found: { path: string; sizeBytes: number }[] = [];
-  for (const name of await readdir(modelsFolder).catch(() => [])) {
-    if (named.has(name) || !/^(0x[0-9a-f]{64}|partial-.*)$/.test(name)) continue;
-    const path = join(modelsFolder, name);
-    let sizeBytes = 0;
-    for (const file of await readdir(path)) sizeBytes += (await stat(join(path, file))).size;
-    found.push({ path, sizeBytes });
-  }
+  const consider = async (path: string): Promise<void> => {
+    const files = (await stat(path)).isDirectory() ? await readdir(path) : [''];
+    const stats = await Promise.all(files.map((file) => stat(join(path, file))));
+    const touched = Math.max((await stat(path)).mtimeMs, ...stats.map(({ mtimeMs }) => mtimeMs));
+    // A folder that is being written, or whose row is about to be, is young.
+    if (Date.now() - touched < untouchedMs) return;
+    found.push({ path, sizeBytes: stats.reduce((sum, { size }) => sum + size, 0) });
+  };
+  for (const name of await readdir(modelsFolder).catch(() => []))
+    if (/^(0x[0-9a-f]{64}|partial-.*)$/.test(name) && !named.modelIds.has(name))
+      await consider(join(modelsFolder, name));
+  const uploads = join(modelsFolder, 'uploads');
+  for (const name of await readdir(uploads).catch(() => []))
+    if (!named.uploads.has(name.replace(/\.onnx$/, ''))) await consider(join(uploads, name));
   return found;
 }
 

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Pool } from 'pg';
+import { artifactPeers } from './artifact-peers.js';
 import type { Config } from './config.js';
 import { Lease } from './lease.js';
 import type { Logger } from './log.js';
@@ -57,7 +58,6 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
   );
   const admission = new Admission(config.proverMemoryBytes);
   const gate = new Gate();
-  const models = new WarmModels(pool, config, child, log);
   const tally = new Tally();
   let state: 'starting' | 'ready' | 'draining' = 'starting';
   const lease: Lease = new Lease(pool, 'prover', config.leaseMs, log, tally, () => ({
@@ -71,6 +71,7 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
     },
     workerIds: queue.workerIds,
   }));
+  const models = new WarmModels(pool, config, child, artifactPeers(pool, config, lease.id), log);
   const queue: Queue = new Queue({
     pool,
     log,

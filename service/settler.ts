@@ -20,6 +20,7 @@ import {
   type Settled,
   type SettlementCall,
 } from './chain/settlement.js';
+import { artifactPeers } from './artifact-peers.js';
 import type { Config } from './config.js';
 import { Lease } from './lease.js';
 import type { Logger } from './log.js';
@@ -131,10 +132,12 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
   const register = async ({ installId, modelId }: { installId: string; modelId: string }): Promise<void> => {
     const model = await readModel(pool, modelId);
     if (!model) return;
-    const origin = config.artifactOrigin
-      ? { url: config.artifactOrigin, key: config.artifactKey }
-      : undefined;
-    const folder = await ensureFolder(config.modelsFolder, modelId, model.files, origin);
+    const folder = await ensureFolder(
+      config.modelsFolder,
+      modelId,
+      model.files,
+      artifactPeers(pool, config, lease.id),
+    );
     const key = verifyingKeyFromJson(JSON.parse(await readFile(join(folder, 'vk.json'), 'utf8')));
     const { identity } = model.description;
     await registerModel(

@@ -2,7 +2,7 @@
 import type { Pool } from 'pg';
 import type { Config } from '../config.js';
 import type { Logger } from '../log.js';
-import { ensureFolder } from '../model-folder.js';
+import { ensureFolder, type Origins } from '../model-folder.js';
 import { allModels, readModel, type ModelRow } from '../store/models.js';
 import type { ProverChild } from './child.js';
 
@@ -22,6 +22,7 @@ export class WarmModels {
     private readonly pool: Pool,
     private readonly config: Config,
     private readonly child: ProverChild,
+    private readonly origins: Origins,
     private readonly log: Logger,
   ) {}
 
@@ -48,8 +49,7 @@ export class WarmModels {
   private async look(id: string): Promise<ModelOnDisk> {
     const row = await readModel(this.pool, id);
     if (!row) throw new Error(`model ${id}: must exist, got none`);
-    const { artifactOrigin: url, artifactKey: key, modelsFolder } = this.config;
-    return { row, folder: await ensureFolder(modelsFolder, id, row.files, url ? { url, key } : undefined) };
+    return { row, folder: await ensureFolder(this.config.modelsFolder, id, row.files, this.origins) };
   }
 
   /** Loads the operator's models that are new. Tenants' own are loaded by their first proof. */

@@ -7,6 +7,8 @@ import type { ApiParts } from '../api-parts.js';
 import { Problem } from '../errors.js';
 import { folderOf } from '../model-folder.js';
 import { operation, type Operation } from '../operation.js';
+import { uploadPath } from '../installs.js';
+import { findUpload } from '../store/installs.js';
 import { findArtifact } from '../store/models.js';
 
 export function artifactRoutes({ pool, config }: ApiParts): Operation[] {
@@ -23,20 +25,22 @@ export function artifactRoutes({ pool, config }: ApiParts): Operation[] {
       problems: ['not-found'],
       replies: { 200: { description: 'The bytes', type: 'application/octet-stream' } },
       handle: async ({ params: { sha256 }, caller, response }) => {
-        const found = await findArtifact(
-          pool,
-          caller.scopes.includes('host') ? '*' : caller.tenantId,
-          sha256,
-        );
-        if (!found) throw new Problem('not-found', 'no such artifact');
-        const stream = createReadStream(join(folderOf(config.modelsFolder, found.modelId), found.name));
+        const isHost = caller.scopes.includes('host');
+        const found = await findArtifact(pool, isHost ? '*' : caller.tenantId, sha256);
+        // An upload that waits to be compiled, for the host that has taken the job.
+        const upload = found || !isHost ? null : await findUpload(pool, sha256);
+        if (!found && !upload) throw new Problem('not-found', 'no such artifact');
+        const path = found
+          ? join(folderOf(config.modelsFolder, found.modelId), found.name)
+          : uploadPath(config.modelsFolder, upload!.id);
+        const stream = createReadStream(path);
         await new Promise<void>((done, fail) => {
           stream.once('open', () => done());
           stream.once('error', () => fail(new Problem('not-found', 'not on this host')));
         });
         response.writeHead(200, {
           'Content-Type': 'application/octet-stream',
-          'Content-Length': String(found.sizeBytes),
+          'Content-Length': String((found ?? upload)!.sizeBytes),
         });
         await pipeline(stream, response).catch(() => undefined);
         return null;

@@ -83,3 +83,31 @@ export async function markInstall(
 export async function queueRegistration(pool: Pool, installId: string, modelId: string): Promise<void> {
   await addErrand(pool, 'register', modelId, { installId, modelId }, { queue: 'settle', maxAttempts: 100 });
 }
+
+export async function findUpload(
+  pool: Pool,
+  modelHash: string,
+): Promise<{ id: string; sizeBytes: number } | null> {
+  const { rows } = await pool.query<{ id: string; sizeBytes: number }>(
+    `select id, size_bytes as "sizeBytes" from model_installs where model_hash = $1 and state not in ('ready', 'failed') limit 1`,
+    [modelHash],
+  );
+  return rows[0] ?? null;
+}
+
+/** Installs whose uploads are still to become models. */
+export async function waitingUploads(pool: Pool): Promise<Set<string>> {
+  const { rows } = await pool.query<{ id: string }>(
+    `select id from model_installs where state not in ('ready', 'failed')`,
+  );
+  return new Set(rows.map(({ id }) => id));
+}
+
+/** Ends installs whose job was tried as often as it may be, or is gone: their process died each time. */
+export async function failAbandonedInstalls(pool: Pool): Promise<void> {
+  await pool.query(
+    `update model_installs i set state = 'failed', updated_at = now(), error = '{"detail": "it was interrupted too often", "issues": []}'
+     where state in ('queued', 'compiling', 'setting-up') and updated_at < now() - interval '1 minute' and not exists (
+       select 1 from errands._private_jobs j where j.key = 'install:' || i.id and (j.locked_at is not null or j.attempts < j.max_attempts))`,
+  );
+}

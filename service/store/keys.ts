@@ -44,3 +44,18 @@ export async function revokeKey(pool: Pool, id: string, graceMs = 0): Promise<bo
   );
   return rowCount === 1;
 }
+
+/** Keys that hosts made for themselves and that expired a day ago. */
+export async function forgetHostKeys(pool: Pool): Promise<void> {
+  await pool.query(
+    `delete from api_keys where tenant_id = 'hosts' and expires_at < now() - interval '1 day'`,
+  );
+}
+
+/** A key means the same request for a day; after that it is free. */
+export async function forgetIdempotencyKeys(pool: Pool): Promise<void> {
+  await pool.query(
+    `delete from idempotency_keys where (tenant_id, key) in (
+       select tenant_id, key from idempotency_keys where created_at < now() - interval '24 hours' limit 5000)`,
+  );
+}

@@ -66,6 +66,15 @@ export async function allModels(pool: Pool): Promise<ModelRow[]> {
   return rows;
 }
 
+/** Ids of the models that are offered, or that something unproven or a settlement still needs. */
+export async function modelIdsInUse(pool: Pool): Promise<Set<string>> {
+  const { rows } = await pool.query<{ id: string }>(
+    `select id from models m where removed_at is null or exists (
+       select 1 from inferences i where i.model_id = m.id and i.state in ('answered', 'proving'))`,
+  );
+  return new Set(rows.map(({ id }) => id));
+}
+
 /** One-way. False when there is no such model of this tenant. */
 export async function freezeModel(pool: Pool, tenantId: string, id: string): Promise<boolean> {
   const { rowCount } = await pool.query(

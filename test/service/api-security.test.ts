@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { createHmac } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -12,6 +12,7 @@ import { signatureHeader } from '../../service/webhooks.js';
 import { revokeKey } from '../../service/store/keys.js';
 import { scopes, type Operation, type Scope } from '../../service/operation.js';
 import { random, seedFrom } from '../support/random.js';
+import { attackSlowly } from '../support/slow-sockets.js';
 import {
   addFakeModel,
   call,
@@ -361,41 +362,16 @@ test('A06 the quota of a key counts cost units, whatever route, batch or idempot
 });
 
 test('A08 slow headers, slow bodies and idle sockets are closed within twelve seconds while others are served', async (t) => {
-  const { port } = new URL(service.url);
-  const closed: Promise<number>[] = [];
-  const open = (first: string, drip?: string): void => {
-    const started = Date.now();
-    const socket: Socket = connect(Number(port), '127.0.0.1');
-    socket.on('error', () => undefined);
-    socket.write(first);
-    const timer = drip ? setInterval(() => socket.write(drip), 1_000) : undefined;
-    closed.push(
-      new Promise((done) =>
-        socket.once('close', () => {
-          clearInterval(timer);
-          done(Date.now() - started);
-        }),
-      ),
-    );
-    socket.resume();
-  };
-  for (let n = 0; n < 150; n++) {
-    open('GET /healthz HTTP/1.1\r\nHost: x\r\n', 'X-A: b\r\n');
-    open('');
-  }
-  const times: number[] = [];
-  for (let n = 0; n < 40; n++) {
-    const started = performance.now();
-    t.is((await call(service.url, '/healthz')).status, 200);
-    times.push(performance.now() - started);
-    await sleep(25);
-  }
-  const slowest = Math.max(...(await Promise.all(closed)));
-  t.true(slowest < 14_000, `slowest socket lived ${slowest} ms`);
-  t.true(times.sort((a, b) => a - b)[36]! < 500);
+  t.timeout(120_000);
+  await attackSlowly(t, service.url, 300);
 });
 
 test.serial('A09 JSON bombs are refused by the scan before they are parsed', (t) => {
+  // What an honest body of a megabyte takes; a bomb may take a few times that, not seconds.
+  const honest = Buffer.from(JSON.stringify({ data: Array.from({ length: 170_000 }, (_, n) => n % 1000) }));
+  const started = performance.now();
+  for (let n = 0; n < 3; n++) parseJson(honest);
+  const budgetMs = 10 * (performance.now() - started);
   const refused = (text: string | Uint8Array): void => {
     const started = performance.now();
     t.throws(
@@ -403,7 +379,7 @@ test.serial('A09 JSON bombs are refused by the scan before they are parsed', (t)
       { message: /invalid-json/ },
       String(text).slice(0, 60),
     );
-    t.true(performance.now() - started < 500);
+    t.true(performance.now() - started < budgetMs);
   };
   refused('['.repeat(1_000_000));
   refused(`${'['.repeat(33)}${']'.repeat(33)}`);

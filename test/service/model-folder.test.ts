@@ -36,7 +36,7 @@ async function withOrigin(
 test('F11 a file of a model that was altered, cut, lengthened or removed is refused on every load', async (t) => {
   const { home, folder, files } = await madeUp();
   try {
-    await t.notThrowsAsync(ensureFolder(home, modelId, files, undefined));
+    await t.notThrowsAsync(ensureFolder(home, modelId, files, null));
     for (const name of modelFiles) {
       const path = join(folder, name);
       const whole = await readFile(path);
@@ -45,7 +45,7 @@ test('F11 a file of a model that was altered, cut, lengthened or removed is refu
       for (const bytes of [flipped, whole.subarray(0, -1), Buffer.concat([whole, Buffer.of(0)]), null]) {
         if (bytes === null) await rm(path);
         else await writeFile(path, bytes);
-        const error = await t.throwsAsync(ensureFolder(home, modelId, files, undefined), {
+        const error = await t.throwsAsync(ensureFolder(home, modelId, files, null), {
           instanceOf: ArtifactDamaged,
         });
         t.regex(error.message, new RegExp(`artifact ${name}`));
@@ -72,7 +72,7 @@ test('A16 an origin that lies, swells, redirects, fails or hangs up leaves no fi
   try {
     for (const answer of hostile) {
       await withOrigin(answer, async (url) => {
-        await t.throwsAsync(ensureFolder(empty, modelId, files, { url, key: undefined }));
+        await t.throwsAsync(ensureFolder(empty, modelId, files, async () => [{ url, key: undefined }]));
         t.deepEqual(await readdir(folderOf(empty, modelId)), []);
       });
     }
@@ -83,10 +83,10 @@ test('A16 an origin that lies, swells, redirects, fails or hangs up leaves no fi
     await withOrigin(
       (response, path) => void readFile(join(folder, byHash.get(path)!)).then((bytes) => response.end(bytes)),
       async (url) => {
-        await ensureFolder(empty, modelId, files, { url, key: undefined });
+        await ensureFolder(empty, modelId, files, async () => [{ url, key: undefined }]);
         t.deepEqual(await tableOf(folderOf(empty, modelId)), files);
         await cp(join(folder, modelFiles[0]), join(folderOf(empty, modelId), modelFiles[1]));
-        await ensureFolder(empty, modelId, files, { url, key: undefined });
+        await ensureFolder(empty, modelId, files, async () => [{ url, key: undefined }]);
         t.deepEqual(await tableOf(folderOf(empty, modelId)), files, 'a damaged file is fetched again');
       },
     );

@@ -286,17 +286,17 @@ test.serial('Q14 a stored artifact that was altered, cut or removed is refused b
     const cut = n % 3 === 0 ? bytes.subarray(0, draw.below(bytes.length)) : bytes;
     if (cut === bytes) bytes[draw.below(bytes.length)]! ^= 1 << draw.below(8);
     await writeFile(path, cut);
-    await t.throwsAsync(ensureFolder(service.config.modelsFolder, service.modelId, model.files, undefined), {
+    await t.throwsAsync(ensureFolder(service.config.modelsFolder, service.modelId, model.files, null), {
       instanceOf: ArtifactDamaged,
     });
   }
   await promisify(execFile)('rm', [path]);
-  await t.throwsAsync(ensureFolder(service.config.modelsFolder, service.modelId, model.files, undefined), {
+  await t.throwsAsync(ensureFolder(service.config.modelsFolder, service.modelId, model.files, null), {
     instanceOf: ArtifactDamaged,
   });
   // With an API host to ask, it is fetched; here the host itself lacks it, so that fails too, and then it is put back.
   await writeFile(path, good);
-  await t.notThrowsAsync(ensureFolder(service.config.modelsFolder, service.modelId, model.files, undefined));
+  await t.notThrowsAsync(ensureFolder(service.config.modelsFolder, service.modelId, model.files, null));
 });
 
 test.serial('Q01 an open inference without a job gets one again', async (t) => {
