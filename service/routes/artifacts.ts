@@ -1,5 +1,5 @@
 /** Model files by their SHA-256, for hosts that lack them. The reader checks the hash, not us. */
-import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
@@ -33,16 +33,18 @@ export function artifactRoutes({ pool, config }: ApiParts): Operation[] {
         const path = found
           ? join(folderOf(config.modelsFolder, found.modelId), found.name)
           : uploadPath(config.modelsFolder, upload!.id);
-        const stream = createReadStream(path);
-        await new Promise<void>((done, fail) => {
-          stream.once('open', () => done());
-          stream.once('error', () => fail(new Problem('not-found', 'not on this host')));
-        });
+        const { sizeBytes } = (found ?? upload)!;
+        const file = await open(path).catch(() => null);
+        // A file that was cut is refused here; one that lies is found out by its hash over there.
+        if (!file || (await file.stat()).size !== sizeBytes) {
+          await file?.close();
+          throw new Problem('not-found', 'not on this host');
+        }
         response.writeHead(200, {
           'Content-Type': 'application/octet-stream',
-          'Content-Length': String((found ?? upload)!.sizeBytes),
+          'Content-Length': String(sizeBytes),
         });
-        await pipeline(stream, response).catch(() => undefined);
+        await pipeline(file.createReadStream(), response).catch(() => undefined);
         return null;
       },
     }),

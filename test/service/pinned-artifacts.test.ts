@@ -40,12 +40,12 @@ test('U04 one bit of any file of a model, and neither API nor prover uses it', a
   const { modelId } = description;
   const models = join(folder, 'flipped');
   await cp(installed.folder, join(models, modelId), { recursive: true });
-  await t.notThrowsAsync(ensureFolder(models, modelId, files, undefined));
+  await t.notThrowsAsync(ensureFolder(models, modelId, files, null));
   for (const name of modelFiles) {
     const path = join(models, modelId, name);
     await flipOneBit(path, draw);
     await t.throwsAsync(
-      ensureFolder(models, modelId, files, undefined),
+      ensureFolder(models, modelId, files, null),
       { instanceOf: ArtifactDamaged },
       name,
     );
