@@ -17,7 +17,7 @@ import { nativeAvailability, nativeEngine } from '../../prover/native-engine.js'
 import { initialKey, type InitialKey, newPhase2Key } from '../../prover/initial-key.js';
 import { beaconKey, contributeKey } from '../../prover/phase2.js';
 import { verifyContribution, verifyKey, verifyKeyFrom } from '../../prover/phase2-verify.js';
-import { contributePtau, createPtau } from '../../prover/ptau.js';
+import { contributePtau, createPtau, preparePtau } from '../../prover/ptau.js';
 import { verifyPtau } from '../../prover/ptau-verify.js';
 import { snarkjsEngine } from '../../prover/snarkjs-engine.js';
 import { registerModel } from '../../service/chain/registry.js';
@@ -30,6 +30,7 @@ import {
 } from '../support/ceremony.js';
 import { campaign } from '../support/campaign.js';
 import { forgeContribution, lies } from '../support/forged-contribution.js';
+import { ptauLies } from '../support/forged-ptau.js';
 import { keyMutants } from '../support/key-mutants.js';
 import { random } from '../support/random.js';
 import { endSnarkjs } from '../support/snarkjs.js';
@@ -261,6 +262,15 @@ test.serial('T04 every careful lie is found by the one check that is against it'
     if (await theirs()) accepted.push(name);
   }
   t.deepEqual(accepted, ['a secret of 1'], 'what snarkjs has no check for');
+});
+
+test.serial('T04 phase 1: every careful lie is found by the one check that is against it', async (t) => {
+  await preparePtau(file('contributed.ptau'), file('one.ptau'));
+  await t.notThrowsAsync(verifyPtau(file('one.ptau')));
+  for (const { name, bytes, found } of await ptauLies(bytesOf(file('one.ptau')))) {
+    writeFileSync(file('lie.ptau'), bytes);
+    await t.throwsAsync(verifyPtau(file('lie.ptau')), { instanceOf: InvalidCeremony, message: found }, name);
+  }
 });
 
 test.serial('finding-14: one initial key serves for any number of keys compared with it', async (t) => {
