@@ -4,7 +4,7 @@ import type { Pool } from 'pg';
 import type { Config } from './config.js';
 import { Problem } from './errors.js';
 import { openSession, type Session } from './inference/session.js';
-import { ensureFolder, type Origins } from './model-folder.js';
+import { ArtifactDamaged, ensureFolder, type Origins } from './model-folder.js';
 import { readyProvers, type ProverState } from './store/hosts.js';
 import { allModels, findModel, type ModelRow } from './store/models.js';
 
@@ -60,7 +60,14 @@ export class LoadedModels {
   }
 
   private async open(row: ModelRow): Promise<Session> {
-    const folder = await ensureFolder(this.config.modelsFolder, row.id, row.files, this.origins);
+    const folder = await ensureFolder(this.config.modelsFolder, row.id, row.files, this.origins).catch(
+      (error: unknown) => {
+        if (!(error instanceof ArtifactDamaged)) throw error;
+        throw new Problem('not-ready', `this host cannot open the model: ${error.message}`, [], {
+          'Retry-After': '30',
+        });
+      },
+    );
     return openSession(await readFile(`${folder}/executed.onnx`), row.description.inputs);
   }
 

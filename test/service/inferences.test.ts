@@ -144,7 +144,8 @@ test.serial(
   'a model that every prover refuses is refused before anything is queued, and the service says it is not ready',
   async (t) => {
     const lame = await addFakeModel(service.pool, service.config.modelsFolder, null, 'lame');
-    await writeFile(join(service.config.modelsFolder, lame, 'key.zkey'), 'damaged');
+    // Its own alone: a file that another model shares would be fetched by its hash.
+    await writeFile(join(service.config.modelsFolder, lame, 'description.json'), 'damaged');
     let ready = 200;
     for (let n = 0; n < 100 && ready === 200; n++) {
       ready = (await call(service.url, '/readyz')).status;
