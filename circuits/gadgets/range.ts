@@ -11,7 +11,10 @@ import type { LinearCombination } from '../r1cs/linear-combination.js';
 
 /** Bits of an exact range [0, size). */
 export function rangeBits(size: number): number {
-  return size <= 1 ? 0 : Math.ceil(Math.log2(size));
+  if (size <= 1) return 0;
+  const bits = Math.ceil(Math.log2(size));
+  // The logarithm is rounded: just above 2^49 and beyond it is the power itself, one bit short.
+  return 2 ** bits < size ? bits + 1 : bits;
 }
 
 /** Weight of bit j in the exact range [0, size). */

@@ -1,6 +1,7 @@
 /** One test for each error that a review of the circuits found: a false statement that had a proof, or a true one that had none. */
 import test from 'ava';
 import { InputRefused, ModelRefused } from '../../circuits/errors.js';
+import { rangeBits } from '../../circuits/gadgets/range.js';
 import * as requantize from '../../circuits/gadgets/requantize.js';
 import { check, compile } from '../../circuits/index.js';
 import type { Dtype, Graph } from '../../circuits/onnx/graph.js';
@@ -177,4 +178,12 @@ test('finding-8: a quotient row whose numbers no double holds is refused', (t) =
   });
   t.throws(() => requantize.constrain(circuit, acc, [spec(2 ** 23)], () => 0), { message: /not exact/ });
   t.notThrows(() => requantize.constrain(new Builder(), acc, [spec(2 ** 18)], () => 0));
+});
+
+test('finding-15: a range just above a large power of two has a bit for its last values', (t) => {
+  for (let k = 1; k <= 52; k++) {
+    t.is(rangeBits(2 ** k), k);
+    t.is(rangeBits(2 ** k + 1), k + 1);
+    if (k > 1) t.is(rangeBits(2 ** k - 1), k);
+  }
 });

@@ -63,6 +63,15 @@ contract Hostile is IInferenceConsumer {
     }
 }
 
+/// A consumer that stores how much gas it was given.
+contract Gauge is IInferenceConsumer {
+    uint256 public gasAtEntry;
+
+    function onInference(bytes32, bytes32, uint256[] calldata) external {
+        gasAtEntry = gasleft();
+    }
+}
+
 /// Puts ether where nobody asked for it.
 contract Donor {
     constructor(address payable to) payable {

@@ -5,7 +5,7 @@ import {IGroth16Verifier} from "../../../verifier-contracts/interfaces/IGroth16V
 import {IInferenceMarket} from "../../../verifier-contracts/interfaces/IInferenceMarket.sol";
 import {IModelRegistry} from "../../../verifier-contracts/interfaces/IModelRegistry.sol";
 import {InferenceMarket} from "../../../verifier-contracts/InferenceMarket.sol";
-import {Donor, Hostile} from "./Hostile.sol";
+import {Donor, Hostile, Gauge} from "./Hostile.sol";
 import {Toxic} from "./Toxic.sol";
 import {World} from "./World.sol";
 
@@ -495,16 +495,25 @@ contract MarketTest is World {
     }
 
     /// A submitter cannot starve the callback: it gets the gas that the request set aside, or nothing happens.
-    function testFuzz_callback_gets_its_gas(uint256 gasLimit) public {
-        Hostile consumer = new Hostile(market);
+    /// Every 20,000 gas: a callee starved of its 60,000 would still have enough to store one word at one of the levels.
+    function testFuzz_callback_gets_its_gas(uint256 offset) public {
+        Gauge consumer = new Gauge();
         IInferenceMarket.Terms memory terms = termsOf(requester, 1);
         (terms.callback, terms.callbackGas) = (address(consumer), 60_000);
         bytes32 id = open(terms);
-        IInferenceMarket.Fulfilment memory work = fulfilment(terms, operator, payee, 5);
-        (bool ok,) =
-            address(market).call{gas: bound(gasLimit, 100_000, 900_000)}(abi.encodeCall(market.fulfil, (work)));
-        assertTrue(ok == (consumer.calls() == 1), "fulfilled without its callback");
-        assertTrue(ok == (statusOf(id) == IInferenceMarket.Status.Fulfilled), "status");
+        bytes memory data = abi.encodeCall(market.fulfil, (fulfilment(terms, operator, payee, 5)));
+        uint256 fulfilled;
+        for (uint256 gasLimit = 200_000 + bound(offset, 0, 19_999); gasLimit < 600_000; gasLimit += 20_000) {
+            uint256 snapshot = vm.snapshotState();
+            (bool ok,) = address(market).call{gas: gasLimit}(data);
+            uint256 got = consumer.gasAtEntry();
+            bool isFulfilled = statusOf(id) == IInferenceMarket.Status.Fulfilled;
+            vm.revertToState(snapshot);
+            assertTrue(ok == isFulfilled, "status");
+            assertTrue(ok ? got > 59_000 && got <= 60_000 : got == 0, "fulfilled without all of its gas");
+            if (ok) ++fulfilled;
+        }
+        assertTrue(fulfilled > 0, "enough gas was enough");
     }
 
     /// forge-config: slow.fuzz.runs = 2000
