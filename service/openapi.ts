@@ -5,7 +5,7 @@ import {
   type ZodOpenApiPathsObject,
   type ZodOpenApiResponsesObject,
 } from 'zod-openapi';
-import { problems } from './errors.js';
+import { problems, type ProblemCode } from './errors.js';
 import type { Operation } from './operation.js';
 import { problem } from './schemas.js';
 
@@ -99,7 +99,7 @@ function describe(operation: Operation): ZodOpenApiOperationObject {
         [...byStatus].map(([status, list]) => [
           String(status),
           {
-            description: list.map((code) => `\`${code}\``).join(', '),
+            description: list.map((code) => `\`${code}\`: ${problems[code as ProblemCode].title}`).join('; '),
             content: { 'application/problem+json': { schema: problem } },
           },
         ]),

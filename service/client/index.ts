@@ -9,11 +9,15 @@ import { encodeReceipt } from '../verifier/receipt.js';
 import type { Opening, Receipt, Tensor } from '../verifier/schema.js';
 import type { Expectations } from '../verifier/expectations.js';
 import { type Verdict, verifyReceipt } from '../verifier/verify-receipt.js';
+import { MissingChain, MissingPin, UnprovenAnswer } from './errors.js';
 import { Http, type HttpOptions, pause } from './http.js';
+import type { Quote, QuoteOptions } from './quote.js';
 import { type Input, isSingle, openingOf } from './opening.js';
 import { upload, type UploadedModel, type UploadOptions } from './upload.js';
 
+export { MissingChain, MissingPin, UnprovenAnswer } from './errors.js';
 export { ApiProblem, type FieldIssue } from './http.js';
+export type { Quote, QuoteOptions } from './quote.js';
 export { type Input, openingOf } from './opening.js';
 export { type InstallState, type UploadedModel, type UploadOptions, UploadRefused } from './upload.js';
 export type { Verdict } from '../verifier/verify-receipt.js';
@@ -75,25 +79,6 @@ export interface ProvenAnswer {
   readonly opening: Opening;
   /** undefined with `verify: false`. */
   readonly verdict: Verdict | undefined;
-}
-
-export interface QuoteOptions {
-  readonly count?: number;
-  readonly settlement?: 'none' | 'onchain' | 'batched';
-}
-
-export interface Quote {
-  readonly modelId: string;
-  readonly rows: number;
-  readonly units: number;
-  /** Of one proof. */
-  readonly proveSeconds: number;
-  /** Until the last is proven, with the queue as it is. */
-  readonly waitSeconds: number;
-  readonly memoryBytes: number;
-  readonly gas: number;
-  /** false: estimated from the rows, as no proof of this model has been made yet. */
-  readonly measured: boolean;
 }
 
 interface InferenceReply {
@@ -283,36 +268,4 @@ function failureOf({ checks }: Verdict): string {
 
 function randomHex(byteCount: number): string {
   return `0x${bytesToHex(crypto.getRandomValues(new Uint8Array(byteCount)))}`;
-}
-
-/** A name is the service's to give: pin the id you mean. */
-export class MissingPin extends Error {
-  constructor(readonly model: string) {
-    super(
-      `model "${model}": must be a model id or a name in pins, got a bare name; the service could mean any model by it`,
-    );
-    this.name = 'MissingPin';
-  }
-}
-
-/** A settlement is for a chain and a contract: which, is not the service's to say. */
-export class MissingChain extends Error {
-  constructor() {
-    super(
-      'settlement: must be checked against a chain id and a contract of your own, got neither; give the client `chain: { chainId, settlement }`',
-    );
-    this.name = 'MissingChain';
-  }
-}
-
-/** The answer was given, but its proof failed, or its receipt is not what was asked for. Do not use the answer. */
-export class UnprovenAnswer extends Error {
-  constructor(
-    readonly id: string,
-    readonly reason: string,
-    readonly verdict?: Verdict,
-  ) {
-    super(`inference ${id}: must come with a valid proof, got: ${reason}`);
-    this.name = 'UnprovenAnswer';
-  }
 }
