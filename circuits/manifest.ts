@@ -1,4 +1,4 @@
-import { viewOf } from './boundary.js';
+import { type Quantization, viewOf } from './boundary.js';
 import { ModelRefused } from './errors.js';
 import type { AttributeValue, Graph } from './onnx/graph.js';
 import {
@@ -8,29 +8,19 @@ import {
   SIGNAL_BYTES,
   type PackedDtype,
 } from './public-signals.js';
+import { type QuantizationRecord, recordOf } from './quantization-record.js';
 import type { ResolvedGraph } from './resolve.js';
 import { elementCount } from './tensor.js';
 
 export type InputMode = 'committed' | 'public';
 export type OutputMode = 'packed' | 'commitment';
 
-export interface QuantizationInfo {
-  readonly scale: number;
-  readonly zeroPoint: number;
-  /** Of an input table: one scale and zero point for each index of an axis. */
-  readonly perAxis?: {
-    readonly axis: number;
-    readonly scales: readonly number[];
-    readonly zeroPoints: readonly number[];
-  };
-}
-
 export interface TensorInfo {
   readonly name: string;
   /** Type of the integers that are packed. */
   readonly dtype: PackedDtype;
   readonly shape: readonly number[];
-  readonly quantization?: QuantizationInfo;
+  readonly quantization?: Quantization;
   /** Signals of the packed tensor. */
   readonly signalCount: number;
 }
@@ -59,6 +49,8 @@ export interface Manifest {
   readonly publicSignalCount: number;
   /** What happens to the proven integers outside the proof, in order. */
   readonly postProcessing: readonly PostProcessingStep[];
+  /** How well the int8 model agrees with the float one it was made of; absent for a model that was never float. */
+  readonly quantizedFrom?: QuantizationRecord;
   /** The model's own outputs, after post-processing. */
   readonly results: readonly {
     readonly name: string;
@@ -72,7 +64,7 @@ export interface PostProcessingStep {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: Readonly<Record<string, number | string | readonly number[] | readonly string[]>>;
-  readonly quantization?: QuantizationInfo;
+  readonly quantization?: Quantization;
 }
 
 export function manifestOf(
@@ -120,6 +112,7 @@ export function manifestOf(
       signalCount: signalCount(dtype, elementCount(shape)),
     };
   });
+  const quantizedFrom = recordOf(graph.metadata);
   const signals = (tensors: readonly TensorInfo[]) =>
     tensors.reduce((sum, tensor) => sum + tensor.signalCount, 0);
   return {
@@ -134,6 +127,7 @@ export function manifestOf(
     publicSignalCount:
       1 + (inputMode === 'public' ? signals(inputs) : 1) + (outputMode === 'packed' ? signals(outputs) : 1),
     postProcessing: steps,
+    ...(quantizedFrom && { quantizedFrom }),
     results: graph.outputs.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
   };
 }

@@ -6,6 +6,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import canonicalizeModule from 'canonicalize';
+import { ModelRefused } from '../circuits/errors.js';
+import type { Manifest } from '../circuits/manifest.js';
 import { compile, type CompiledModel, type InputMode, type OutputMode } from '../circuits/index.js';
 import {
   COMPILER_VERSION,
@@ -33,6 +35,8 @@ export interface InstallOptions {
   readonly outputMode?: OutputMode;
   /** Whose model it will be: two owners of the same bytes get a key, and a model id, each. */
   readonly owner?: string;
+  /** Serve a model that agrees with its float original on fewer samples than LEAST_AGREEMENT. */
+  readonly acceptsDrift?: boolean;
   readonly onProgress?: (stage: 'compile' | 'setup' | 'identity', share: number) => void;
 }
 
@@ -59,6 +63,7 @@ export async function installModel(bytes: Uint8Array, options: InstallOptions): 
   const modelHash = createHash('sha256').update(bytes).digest('hex');
   onProgress('compile', 0);
   const { compiled, executed, notes: importNotes } = compileUpload(bytes, modes);
+  requireAgreement(compiled.manifest, options.acceptsDrift ?? false);
   const manifest = manifestDigest(
     JSON.parse(JSON.stringify(compiled.manifest)) as Parameters<typeof manifestDigest>[0],
   );
@@ -118,6 +123,20 @@ export async function installModel(bytes: Uint8Array, options: InstallOptions): 
   } finally {
     await rm(partial, { recursive: true, force: true });
   }
+}
+
+/** In millionths. Below it a quantization is worth a second look before anyone pays for its answers. */
+export const LEAST_AGREEMENT = 950_000;
+
+function requireAgreement({ quantizedFrom }: Manifest, acceptsDrift: boolean): void {
+  if (!quantizedFrom || acceptsDrift || quantizedFrom.agreementPpm >= LEAST_AGREEMENT) return;
+  const percent = (ppm: number): string => `${(ppm / 10_000).toFixed(2)} %`;
+  throw new ModelRefused({
+    where: 'model',
+    what: `agreement with the float model it was quantized from (${quantizedFrom.samples} samples)`,
+    expected: `at least ${percent(LEAST_AGREEMENT)}, or accepted explicitly (acceptsDrift, --accept-drift)`,
+    got: percent(quantizedFrom.agreementPpm),
+  });
 }
 
 /** Samples of the first measurement of drift; its cost is that of so many answers. */

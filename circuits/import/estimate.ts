@@ -130,7 +130,8 @@ function nodeCost(node: GraphNode, types: ValueTypes, constants: Graph['constant
       const [rows, features] = types.get(node.inputs[0]!)!.shape as [number, number];
       const cuts = node.attributes.get('cuts');
       const inner = BigInt(cuts?.kind === 'ints' ? cuts.value.length : 0);
-      const each = 2n * inner + 2n * FLOAT_BITS * BigInt(features);
+      const joins = node.attributes.has('aggregate') ? outputs * BigInt(inner + 1n) * FLOAT_BITS : 0n;
+      const each = 2n * inner + 2n * FLOAT_BITS * BigInt(features) + joins;
       return { rows: BigInt(rows) * each, terms: BigInt(rows) * inner * (inner / BigInt(features) + 1n) };
     }
     case 'OrderedFloat':

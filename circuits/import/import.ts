@@ -23,7 +23,9 @@ export interface ImportOptions extends LoadOptions {
 
 /** Throws ModelRefused naming node, attribute, expected and got. */
 export function importModel(bytes: Uint8Array, options: ImportOptions = {}): ImportedModel {
-  const { integer, executed, notes } = lower(loadGraph(bytes, options));
+  const { metadata, ...loaded } = loadGraph(bytes, options);
+  const { integer: bare, executed, notes } = lower(loaded);
+  const integer = metadata ? { ...bare, metadata } : bare;
   const estimate = estimateCost(integer, options.costLimits ?? defaultCostLimits);
   return { estimate, graph: integer, executedModel: encodeGraph(executed), executedGraph: executed, notes };
 }

@@ -11,6 +11,7 @@ import {
   ModelProtoSchema,
   NodeProtoSchema,
   OperatorSetIdProtoSchema,
+  StringStringEntryProtoSchema,
   TensorProto_DataType,
   TensorProtoSchema,
   type TensorProto,
@@ -50,6 +51,9 @@ export function encodeGraph(graph: Graph, { observed = [] }: EncodeOptions = {})
     producerName: 'verinfer',
     opsetImport: [...graph.opsets].map(([domain, version]) =>
       create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) }),
+    ),
+    metadataProps: [...(graph.metadata ?? [])].map(([key, value]) =>
+      create(StringStringEntryProtoSchema, { key, value }),
     ),
     graph: create(GraphProtoSchema, {
       name: 'main',

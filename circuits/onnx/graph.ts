@@ -58,6 +58,8 @@ export interface Graph {
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
   readonly constants: ReadonlyMap<string, ConstantTensor>;
+  /** What this project wrote into the file's metadata about itself: entries whose key begins with `verinfer.`. */
+  readonly metadata?: ReadonlyMap<string, string>;
   /** In topological order; every input is '' or an input, a constant, or an earlier output. */
   readonly nodes: readonly GraphNode[];
 }

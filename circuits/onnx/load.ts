@@ -34,7 +34,18 @@ export function loadGraph(bytes: Uint8Array, options: LoadOptions = {}): Graph {
   const model = decode(bytes);
   if (!model.graph)
     throw new ModelRefused({ where: 'file', what: 'graph', expected: 'present', got: 'none' });
-  return inferGraph(upgrade(readGraph(model, model.graph, options)));
+  const graph = inferGraph(upgrade(readGraph(model, model.graph, options)));
+  const metadata = readMetadata(model);
+  return metadata.size > 0 ? { ...graph, metadata } : graph;
+}
+
+/** Entries of other tools say nothing here. */
+function readMetadata({ metadataProps }: ModelProto): Map<string, string> {
+  const own = metadataProps.filter(({ key }) => key.startsWith('verinfer.'));
+  const metadata = new Map(own.map(({ key, value }) => [key, value]));
+  if (metadata.size !== own.length)
+    throw new ModelRefused({ where: 'file', what: 'metadata keys', expected: 'unique', got: 'a key twice' });
+  return metadata;
 }
 
 function decode(bytes: Uint8Array): ModelProto {

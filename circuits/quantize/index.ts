@@ -1,4 +1,5 @@
 /** `quantizeModel`: float ONNX bytes and calibration inputs → int8 ONNX bytes on the lattice, and how good they are. */
+import { createHash } from 'node:crypto';
 import { compile } from '../index.js';
 import { importModel } from '../import/import.js';
 import { encodeGraph } from '../onnx/encode.js';
@@ -8,6 +9,7 @@ import type { QuantizeOptions } from './emitter.js';
 import { type Evaluation, evaluateQuantized } from './evaluate.js';
 import { quantizeGraph } from './quantize-graph.js';
 import { ModelRefused } from '../errors.js';
+import { type QuantizationRecord, RECORD_KEY, toPpm } from '../quantization-record.js';
 
 export type { CalibrationInput } from './calibrate.js';
 export type { CalibrationMethod } from './lattice.js';
@@ -60,16 +62,28 @@ export async function quantizeModel(
   const options = checkOptions({ ...DEFAULT_OPTIONS, ...given }, calibration.length);
   const graph = loadGraph(bytes, shapes ? { shapes } : {});
   const quantized = await quantizeGraph(graph, calibration, options);
-  const model = encodeGraph(quantized.graph);
   const measured = await evaluateQuantized(
     graph,
     quantized,
     evaluation?.inputs ?? calibration,
     evaluation?.labels,
   );
+  const metadata = new Map([[RECORD_KEY, JSON.stringify(recordOfEvaluation(bytes, measured))]]);
+  const model = encodeGraph({ ...quantized.graph, metadata });
   const { cost, refusal } = estimateCost(model);
   const report = { options, calibrationSamples: calibration.length, evaluation: measured, cost, refusal };
   return { model, report };
+}
+
+function recordOfEvaluation(bytes: Uint8Array, measured: Evaluation): QuantizationRecord {
+  const { samples, agreement, floatAccuracy, int8Accuracy } = measured;
+  return {
+    floatModel: createHash('sha256').update(bytes).digest('hex'),
+    samples,
+    agreementPpm: toPpm(agreement),
+    ...(floatAccuracy !== null && { floatAccuracyPpm: toPpm(floatAccuracy) }),
+    ...(int8Accuracy !== null && { int8AccuracyPpm: toPpm(int8Accuracy) }),
+  };
 }
 
 function checkOptions(options: QuantizeOptions, samples: number): QuantizeOptions {

@@ -14,10 +14,17 @@ export function register(program: Command): void {
     .option('--models <folder>', 'models folder; default: VERINFER_MODELS')
     .option('--input-mode <mode>', 'committed or public', 'committed')
     .option('--output-mode <mode>', 'packed or commitment', 'packed')
+    .option('--accept-drift', 'take a model that agrees too little with the float one it was quantized from')
     .action(
       async (
         path: string,
-        options: { name?: string; models?: string; inputMode: 'committed'; outputMode: 'packed' },
+        options: {
+          name?: string;
+          models?: string;
+          inputMode: 'committed';
+          outputMode: 'packed';
+          acceptDrift?: boolean;
+        },
       ) => {
         const file = basename(path, '.onnx');
         const name = options.name ?? (file === 'model' ? basename(dirname(path)) : file).toLowerCase();
@@ -27,6 +34,7 @@ export function register(program: Command): void {
           modelsFolder: options.models ?? readConfig().modelsFolder,
           inputMode: options.inputMode,
           outputMode: options.outputMode,
+          acceptsDrift: options.acceptDrift ?? false,
         });
         process.stdout.write(
           `modelId ${description.modelId}\nfolder  ${folder}\nrows    ${description.rowCount}\n`,

@@ -43,10 +43,14 @@ export function uploadRoutes({ pool, config }: ApiParts): Operation[] {
           .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'must be lower-case letters, digits, dots and dashes'),
         inputMode: z.enum(['committed', 'public']).default('committed'),
         outputMode: z.enum(['packed', 'commitment']).default('packed'),
+        acceptsDrift: z
+          .enum(['true', 'false'])
+          .default('false')
+          .describe('take a model that agrees too little with the float one it was quantized from'),
       }),
       problems: ['body-too-large', 'unsupported-encoding', 'queue-full'],
       replies: { 202: { description: 'Follow the install', schema: install } },
-      handle: async ({ query: { name, ...options }, caller, request }) => {
+      handle: async ({ query: { name, acceptsDrift, ...modes }, caller, request }) => {
         if ((await openInstalls(pool, caller.tenantId)) >= openAtATime)
           throw new Problem('queue-full', `at most ${openAtATime} installs at a time`, [], {
             'Retry-After': '30',
@@ -60,7 +64,7 @@ export function uploadRoutes({ pool, config }: ApiParts): Operation[] {
           name,
           modelHash,
           sizeBytes,
-          options,
+          options: { ...modes, ...(acceptsDrift === 'true' && { acceptsDrift: true }) },
         });
         return { status: 202, body: installJson(row), headers: { Location: `/v1/installs/${row.id}` } };
       },

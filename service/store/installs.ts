@@ -7,6 +7,7 @@ export type InstallState = 'queued' | 'compiling' | 'setting-up' | 'registering'
 export interface InstallOptionsRecord {
   readonly inputMode: 'committed' | 'public';
   readonly outputMode: 'packed' | 'commitment';
+  readonly acceptsDrift?: boolean;
 }
 
 export interface InstallRow {
