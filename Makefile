@@ -135,3 +135,6 @@ bench-throughput: build ## LeNet proofs a second through REST for a minute, and 
 
 bench-load: build ## answers a second, latency under proofs, kill -9, two hosts; KILLS=200 for the long one
 	@node dist/test/bench/load.js
+
+bench-compile: build ## rows a second, memory a row, large models, the LeNet's witness
+	@node dist/test/bench/compile.js

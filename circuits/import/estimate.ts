@@ -38,6 +38,19 @@ const TABLE_ROWS = 48n;
 /** Bits of an ordered float32, range-checked twice against its bin. */
 const FLOAT_BITS = 33n;
 
+export interface LayerEstimate extends CostEstimate {
+  readonly name: string;
+  readonly type: string;
+}
+
+/** The bounds of every node that costs rows or terms, in order. */
+export function estimateLayers(graph: Graph): LayerEstimate[] {
+  const types = inferTypes(graph);
+  return graph.nodes
+    .map((node) => ({ name: node.name, type: node.type, ...nodeCost(node, types, graph.constants) }))
+    .filter(({ rows, terms }) => rows > 0n || terms > 0n);
+}
+
 /** Throws ModelRefused at the node where a limit is passed. */
 export function estimateCost(graph: Graph, limits: CostLimits = defaultCostLimits): CostEstimate {
   const types = inferTypes(graph);

@@ -1,9 +1,10 @@
 /** `verinfer quantize`: a float model and calibration data to an int8 model that can be proved, with a report. */
 import { readFile, writeFile } from 'node:fs/promises';
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import { loadGraph } from '../../circuits/onnx/load.js';
 import { type CalibrationMethod, quantizeModel, type QuantizeReport } from '../../circuits/quantize/index.js';
 import { readNpz } from '../../circuits/quantize/npz.js';
+import { addShape } from './compile.js';
 import { labelsOf, samplesOf } from '../../circuits/quantize/samples.js';
 
 interface Options {
@@ -37,22 +38,11 @@ export function register(program: Command): void {
     .option(
       '--shape <name=dims>',
       'full shape of an input with symbolic dimensions, e.g. x=1,3,32,32',
-      parseShape,
+      addShape,
       {},
     )
     .option('--json', 'print the report as JSON')
     .action(run);
-}
-
-function parseShape(
-  text: string,
-  known: Record<string, readonly number[]>,
-): Record<string, readonly number[]> {
-  const [name, dims = ''] = text.split(/=(?=[\d,]+$)/);
-  const shape = dims.split(',').map(Number);
-  if (!name || shape.some((dim) => !Number.isInteger(dim) || dim < 1))
-    throw new InvalidArgumentError('expected name=1,3,32,32');
-  return { ...known, [name]: shape };
 }
 
 async function run(path: string, options: Options): Promise<void> {

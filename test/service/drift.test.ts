@@ -61,10 +61,7 @@ test('C28 a model below the threshold is not installed unless its drift is accep
   const poor = claiming(await quantized(), { agreementPpm: 940_000 });
   const options = { name: 'poor', modelsFolder };
   const error = await t.throwsAsync(installModel(poor, options), { instanceOf: ModelRefused });
-  t.regex(
-    error!.message,
-    /agreement .* must be at least 95\.00 %, or accepted explicitly.*got 94\.00 %/,
-  );
+  t.regex(error!.message, /agreement .* must be at least 95\.00 %, or accepted explicitly.*got 94\.00 %/);
   const { folder, description } = await installModel(poor, { ...options, acceptsDrift: true });
   const manifest = JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8')) as Record<
     string,
