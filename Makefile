@@ -91,7 +91,7 @@ train-models: build ## train and quantize the committed models again; the same b
 	@node dist/models/train/write-lenet5.js
 
 ##@ Benchmarks: each prints a table and ends with one line of JSON
-.PHONY: bench bench-mutation bench-gas bench-exact bench-operators bench-quantize bench-coverage bench-prover bench-setup bench-ceremony bench-verifier bench-throughput bench-load
+.PHONY: bench bench-mutation bench-gas bench-exact bench-operators bench-quantize bench-coverage bench-compile bench-prover bench-setup bench-ceremony bench-verifier bench-throughput bench-load
 bench: build ## run them and write docs/benchmarks.md; ONLY=gas,setup for some, FROM=folder to paste recorded output instead
 	@node dist/test/bench/page.js --only '$(ONLY)' --from '$(FROM)'
 
