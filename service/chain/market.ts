@@ -1,5 +1,14 @@
 /** The escrow market: InferenceMarket.sol as functions. */
-import { Contract, Interface, keccak256, type Log, type Provider } from 'ethers';
+import {
+  AbiCoder,
+  Contract,
+  Interface,
+  id,
+  keccak256,
+  type Log,
+  type ParamType,
+  type Provider,
+} from 'ethers';
 import { artifact } from './artifacts.js';
 import type { Deployment } from './deployment.js';
 import { words } from './registry.js';
@@ -73,6 +82,26 @@ export const encodeFulfil = (fulfilment: Fulfilment): string =>
   marketAbi().encodeFunctionData('fulfil', [argument(fulfilment)]);
 export const encodeFulfilBatch = (fulfilments: readonly Fulfilment[]): string =>
   marketAbi().encodeFunctionData('fulfilBatch', [fulfilments.map(argument)]);
+
+const termsType = (): ParamType => marketAbi().getFunction('requestIdOf')!.inputs[0]!;
+const termsTag = id('verinfer/market-request/v1');
+
+/** What InferenceMarket.requestIdOf says, without asking. */
+export const requestIdOfTerms = ({ chainId, market }: Deployment, terms: unknown): string =>
+  keccak256(
+    AbiCoder.defaultAbiCoder().encode(
+      ['bytes32', 'uint256', 'address', termsType()],
+      [termsTag, chainId, market, terms],
+    ),
+  );
+
+/** Requests that a call of fulfil or fulfilBatch is about; none for any other call. */
+export function requestsOfCall(deployment: Deployment, data: string): string[] {
+  const call = marketAbi().parseTransaction({ data });
+  if (call?.name === 'fulfil') return [requestIdOfTerms(deployment, call.args[0].terms)];
+  if (call?.name !== 'fulfilBatch') return [];
+  return [...call.args[0]].map(({ terms }) => requestIdOfTerms(deployment, terms));
+}
 
 const contractOf = (provider: Provider, { market }: Deployment): Contract =>
   new Contract(market, artifact('InferenceMarket').abi, provider);

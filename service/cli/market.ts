@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import { runMarketDemo } from '../operator/demo.js';
+import { formatEther } from 'ethers';
+import { runMarketDemo, type MarketDemoResult } from '../operator/demo.js';
 
 export function register(program: Command): void {
   program
@@ -27,11 +28,39 @@ export function register(program: Command): void {
         const text = JSON.stringify(result, (_, value: unknown) =>
           typeof value === 'bigint' ? String(value) : value,
         );
+        process.stdout.write(`\n${summary(result)}\n\n`);
         process.stdout.write(
-          `${result.isBalanced ? pc.green('the books balance') : pc.red('the books do not balance')}\n`,
+          `${result.isBalanced ? pc.green('the books balance to the wei') : pc.red('the books do not balance')}\n`,
         );
         process.stdout.write(`${text}\n`);
         if (!result.isBalanced) process.exitCode = 1;
       },
     );
+}
+
+/** What a requester and each operator would want to know. */
+function summary({ fulfilled, refunded, kills, decisions, operators, ...books }: MarketDemoResult): string {
+  const rows = [
+    ['operator', 'paid for', 'fees (ETH)', 'gas (ETH)', 'unexplained (wei)'],
+    ...operators.map(({ address, fulfilled: count, earnedWei, gasWei, differenceWei }) => [
+      `${address.slice(0, 10)}…`,
+      `${count} proofs`,
+      formatEther(earnedWei),
+      formatEther(gasWei),
+      String(differenceWei),
+    ]),
+  ];
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const table = rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd(),
+  );
+  return [
+    `${fulfilled} requests proven and paid, ${refunded} refunded, ${kills} kill -9; the credit gate: ${decisions.join()}`,
+    `into the market ${formatEther(books.inWei)} ETH, out of it ${formatEther(books.outWei)}, left ${formatEther(books.leftWei)}`,
+    '',
+    ...table,
+  ].join('\n');
 }

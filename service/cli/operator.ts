@@ -52,7 +52,11 @@ export function register(program: Command): void {
     .option('--wei-per-row <wei>', 'price of proving one constraint row', '100000000')
     .option('--margin <percent>', 'profit on top of the cost', '10')
     .option('--max-collateral <wei>', 'the most put at stake for one request', '1000000000000000000')
-    .option('--withdraw-above <wei>', 'withdraws when this much is booked', '1')
+    .option(
+      '--withdraw-above <wei>',
+      'withdraws when this much is booked; below it the gas is not worth it',
+      '10000000000000000',
+    )
     .option('--max-fee-gwei <gwei>', 'fees are raised up to here', '200')
     .option('--finality <blocks>', 'blocks after which the chain is believed', '12')
     .option('--engine <engine>', 'auto, native or snarkjs', 'auto')

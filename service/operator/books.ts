@@ -3,6 +3,16 @@ import type { JsonRpcProvider } from 'ethers';
 import type { Deployment } from '../chain/deployment.js';
 import { marketAbi } from '../chain/market.js';
 
+export interface OperatorBooks {
+  readonly address: string;
+  readonly fulfilled: number;
+  /** Fees booked for its proofs. */
+  readonly earnedWei: bigint;
+  readonly gasWei: bigint;
+  /** What its balance should be by the chain's own figures, minus what it is: zero. */
+  readonly differenceWei: bigint;
+}
+
 export interface Books {
   /** Sent to the market: fees and collateral. */
   readonly inWei: bigint;
@@ -12,8 +22,7 @@ export interface Books {
   readonly leftWei: bigint;
   /** Fees booked to operators' payees. */
   readonly earnedWei: bigint;
-  /** Per operator, what its balance should be by the chain's own figures minus what it is: all zero. */
-  readonly differencesWei: readonly bigint[];
+  readonly operators: readonly OperatorBooks[];
   readonly isBalanced: boolean;
 }
 
@@ -30,7 +39,8 @@ export async function auditBooks(
       .reduce((total, { args }) => total + BigInt(args[field]), 0n);
   const outWei = sum('Withdrawn', 'amountWei');
   const earnedWei = sum('InferenceFulfilled', 'feeWei');
-  const spent = new Map<string, bigint>(operators.map((address) => [address.toLowerCase(), 0n]));
+  const zeros = (): Map<string, bigint> => new Map(operators.map((address) => [address.toLowerCase(), 0n]));
+  const [spent, gas] = [zeros(), zeros()];
   let inWei = 0n;
   const head = await provider.getBlockNumber();
   for (let number = 0; number <= head; number++) {
@@ -41,7 +51,9 @@ export async function auditBooks(
       if (to === market.toLowerCase()) inWei += moved;
       const known = spent.get(from);
       if (known === undefined) continue;
-      spent.set(from, known + moved + BigInt(receipt.gasUsed) * BigInt(receipt.effectiveGasPrice));
+      const gasWei = BigInt(receipt.gasUsed) * BigInt(receipt.effectiveGasPrice);
+      gas.set(from, gas.get(from)! + gasWei);
+      spent.set(from, known + moved + gasWei);
     }
   }
   // A contract that forwards its caller's fee sends no transaction of its own.
@@ -57,11 +69,23 @@ export async function auditBooks(
       .filter(({ name, args }) => name === 'Withdrawn' && String(args['to']) === address)
       .reduce((total, { args }) => total + BigInt(args['amountWei']), 0n),
   );
-  const differencesWei = operators.map(
-    (address, i) => start[i]! - spent.get(address.toLowerCase())! + withdrawn[i]! - end[i]!,
-  );
+  const books = operators.map((address, i): OperatorBooks => {
+    const paid = events.filter(
+      ({ name, args }) => name === 'InferenceFulfilled' && args['operator'] === address,
+    );
+    return {
+      address,
+      fulfilled: paid.length,
+      earnedWei: paid.reduce((total, { args }) => total + BigInt(args['feeWei']), 0n),
+      gasWei: gas.get(address.toLowerCase())!,
+      differenceWei: start[i]! - spent.get(address.toLowerCase())! + withdrawn[i]! - end[i]!,
+    };
+  });
   const leftWei = await provider.getBalance(market);
   const isBalanced =
-    inWei === outWei + leftWei && leftWei === 0n && differencesWei.every((wei) => wei === 0n);
-  return { inWei, outWei, leftWei, earnedWei, differencesWei, isBalanced };
+    inWei === outWei + leftWei &&
+    leftWei === 0n &&
+    earnedWei === books.reduce((total, one) => total + one.earnedWei, 0n) &&
+    books.every(({ differenceWei }) => differenceWei === 0n);
+  return { inWei, outWei, leftWei, earnedWei, operators: books, isBalanced };
 }

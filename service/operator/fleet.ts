@@ -119,6 +119,8 @@ export class Fleet {
         join(this.folder, `operator-${i}.json`),
         '--wei-per-row',
         String(10n ** BigInt(10 + i)),
+        '--withdraw-above',
+        '1',
       );
       const child = spawn(process.execPath, args, { stdio: ['ignore', log, log, 'pipe', 'ipc'] });
       closeSync(log);

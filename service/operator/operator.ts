@@ -14,6 +14,7 @@ import {
   marketTimes,
   readRequest,
   requestsIn,
+  requestsOfCall,
   type Fulfilment,
   type RequestState,
   type SeenRequest,
@@ -48,8 +49,6 @@ const spanBlocks = 2_000;
 
 export class Operator {
   private readonly seen = new Map<string, SeenRequest>();
-  /** Requests whose fulfilment is in the ledger, by the intent that carries it. */
-  private readonly carried = new Map<string, string>();
   private nextBlock: number;
 
   constructor(private readonly options: OperatorOptions) {
@@ -68,8 +67,10 @@ export class Operator {
     const block = (await provider.getBlock('latest'))!;
     const gasPriceWei = 2n * (block.baseFeePerGas ?? 0n) + 1_000_000_000n;
     const ready: { requestId: string; fulfilment: Fulfilment; notAfterS: number }[] = [];
+    const carried = await this.carried();
     for (const request of [...this.seen.values()]) {
       if (ready.length >= maxBatch) break;
+      if (carried.has(request.requestId)) continue;
       try {
         const work = await this.advance(request, block.timestamp, gasPriceWei);
         if (work !== null) ready.push({ requestId: request.requestId, ...work });
@@ -128,12 +129,16 @@ export class Operator {
     return { fulfilment, notAfterS: lastS };
   }
 
+  /** Requests whose fulfilment is on its way, alone or in a batch, also from before a crash: the ledger knows. */
+  private async carried(): Promise<ReadonlySet<string>> {
+    const { ledger, deployment } = this.options;
+    const open = await ledger.open();
+    return new Set(open.flatMap(({ data }) => requestsOfCall(deployment, data)));
+  }
+
   /** The id of the next fulfilment of this request; null while one is on its way, or when too many failed. */
   private async freeIntent(requestId: string): Promise<string | null> {
     const { ledger } = this.options;
-    const batch = this.carried.get(requestId);
-    const carrier = batch === undefined ? null : await ledger.read(batch);
-    if (carrier !== null && !isClosed(carrier)) return null;
     for (let n = 0; n < maxTries; n++) {
       const id = `fulfil:${requestId}:${n}`;
       const entry = await ledger.read(id);
@@ -198,7 +203,6 @@ export class Operator {
       valueWei: 0n,
       notAfterS: Math.max(...ready.map(({ notAfterS }) => notAfterS)),
     });
-    for (const { requestId } of ready) this.carried.set(requestId, id);
   }
 
   private async collect(): Promise<void> {

@@ -13,5 +13,8 @@ test('three operators, killed at random, serve a market whose books balance to t
   t.true(result.kills > 0);
   t.is(result.fulfilled, 15);
   t.is(result.refunded, 3);
-  t.deepEqual(result.differencesWei, [0n, 0n, 0n]);
+  t.deepEqual(
+    result.operators.map(({ differenceWei }) => differenceWei),
+    [0n, 0n, 0n],
+  );
 });

@@ -2,7 +2,13 @@
 import test from 'ava';
 import { JsonRpcProvider, Wallet } from 'ethers';
 import pino from 'pino';
-import { encodeMove, inputDigestOf, readRequest, type MarketTerms } from '../../service/chain/market.js';
+import {
+  encodeMove,
+  inputDigestOf,
+  readRequest,
+  requestIdOfTerms,
+  type MarketTerms,
+} from '../../service/chain/market.js';
 import { marketAbi } from '../../service/chain/market.js';
 import { startInbox } from '../../service/operator/inbox.js';
 import type { MarketProver } from '../../service/operator/market-prover.js';
@@ -179,6 +185,30 @@ test.serial('two requests that are ready together are fulfilled in one batch', a
   for (const { requestId } of requests) t.is(await statusOf(requestId), 'fulfilled');
   t.is([...ledger.entries.keys()].filter((id) => id.startsWith('fulfil-batch:')).length, 1);
 });
+
+test.serial(
+  'an operator that comes back after a crash does not prove again what its ledger carries in a batch',
+  async (t) => {
+    const [ledger, openings] = [memoryLedger(), memoryOpenings()];
+    const noLock = { lockSeconds: 0, lockCollateralWei: 0n };
+    const requests = [await asked(noLock), await asked(noLock)];
+    for (const { requestId } of requests) openings.kept.set(requestId, opening);
+    for (const { requestId, terms } of requests) t.is(requestIdOfTerms(chain.deployment, terms), requestId);
+    await chain.provider.send('evm_setAutomine', [false]);
+    try {
+      await operator(ledger, openings).operator.tick(); // the batch is out, and no block comes
+      openings.kept.delete(requests[1]!.requestId); // alone, the first would make another intent than both together
+      await operator(ledger, openings).operator.tick();
+      await operator(ledger, openings).operator.tick();
+      const batches = [...ledger.entries.values()].filter(({ id }) => id.startsWith('fulfil'));
+      t.is(batches.length, 1, 'its successor sent nothing of what is on its way');
+    } finally {
+      await chain.provider.send('evm_setAutomine', [true]);
+    }
+    await rounds(operator(ledger, openings).operator, 4);
+    for (const { requestId } of requests) t.is(await statusOf(requestId), 'fulfilled');
+  },
+);
 
 test('a price: refused below cost, raced where proving is cheap, locked where a lost race would hurt', async (t) => {
   const { terms } = await marketStatement(chain, model, { nonce: 7n });
