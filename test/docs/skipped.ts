@@ -38,12 +38,17 @@ export const skipped: readonly Skipped[] = [
     page: 'docs/ceremony.md',
     contains: 'verinfer ceremony open',
     reason:
-      'contributors on several machines, and blocks to wait for: full-circle.slow.test.ts runs these verbs',
+      'contributors on several machines, and blocks to wait for: clean-clone.slow.test.ts runs these verbs',
   },
   {
     page: 'docs/ceremony.md',
     contains: 'curl -X POST $C/queue',
     reason:
       'needs a contributor’s turn at a coordinator: ceremony.test.ts speaks these routes, snarkjs contributes there',
+  },
+  {
+    page: 'docs/audit.md',
+    contains: 'verinfer ceremony fetch http',
+    reason: 'needs a coordinator and a chain: clean-clone.slow.test.ts makes this audit, from a clone',
   },
 ];

@@ -7,8 +7,10 @@ import { MalformedFile } from '../../circuits/errors.js';
 import { decodeR1cs, encodeWitness } from '../../circuits/r1cs/file.js';
 import { CeremonyRefused, InvalidCeremony } from '../../prover/ceremony-error.js';
 import { verifyingKeyBytes, verifyingKeyToJson } from '../../prover/codec.js';
+import { g1Generator } from '../../prover/curve.js';
 import { exportVerifyingKey } from '../../prover/export.js';
 import { encodeContainer, memorySource, readContainer } from '../../prover/files/container.js';
+import type { KeyContribution } from '../../prover/files/contribution.js';
 import { readPtau } from '../../prover/files/ptau.js';
 import { readZkey } from '../../prover/files/zkey.js';
 import { UnsafeVerifyingKey } from '../../prover/key-check.js';
@@ -262,6 +264,16 @@ test.serial('T04 every careful lie is found by the one check that is against it'
     if (await theirs()) accepted.push(name);
   }
   t.deepEqual(accepted, ['a secret of 1'], 'what snarkjs has no check for');
+
+  // The past, rewritten with all that follows from it: on receipt, only the comparison with the head is against it.
+  const rewritten: Partial<KeyContribution>[] = [{ name: 'somebody else' }, { g1s: g1Generator }];
+  for (const firstContributor of rewritten) {
+    await forgeContribution(file('2.zkey'), forged, { firstContributor });
+    await t.throwsAsync(verifyContribution(file('2.zkey'), forged), {
+      instanceOf: InvalidCeremony,
+      message: /contribution 1 must be that of the head/,
+    });
+  }
 });
 
 test.serial('T04 phase 1: every careful lie is found by the one check that is against it', async (t) => {

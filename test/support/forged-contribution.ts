@@ -39,6 +39,8 @@ export interface Lie {
   readonly otherPast?: boolean;
   /** Says that a beacon made it. */
   readonly beacon?: KeyContribution['beacon'];
+  /** Changes in the record of the first contributor, as if it had always been so. */
+  readonly firstContributor?: Partial<KeyContribution>;
 }
 
 /** Each lie, and the check that must find it. */
@@ -102,7 +104,11 @@ export async function forgeContribution(from: string, to: string, lie: Lie = {})
   try {
     const zkey = readZkey(source);
     const section = (id: number): Uint8Array => readSection(zkey.container, id);
-    const before = readKeyContributions(section(10), from);
+    const found = readKeyContributions(section(10), from);
+    const contributions = found.contributions.map((made, i) =>
+      i === 0 ? { ...made, ...lie.firstContributor } : made,
+    );
+    const before = { ...found, contributions };
     const g1s = lie.beacon ? beaconSecret(lie.beacon).g1s : await times1(g1Generator, bytes(77n));
     const g1sx = await times1(g1s, bytes(lie.shownInG1));
     const past = lie.otherPast ? { ...before, contributions: before.contributions.slice(1) } : before;
