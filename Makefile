@@ -107,7 +107,7 @@ bench-exact: build ## all 10,000 digits: circuit reference against ONNX Runtime,
 	@node dist/test/bench/exact.js
 
 bench-operators: CASES ?= 200
-bench-operators: build ## random cases of every operator against ONNX Runtime; CASES=… an operator
+bench-operators: build ## random cases of every operator against ONNX Runtime; CASES=… a family
 	@node dist/test/bench/operators.js $(CASES)
 
 bench-quantize: FOLDER ?= ../shared/models/trained

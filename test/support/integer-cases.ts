@@ -170,6 +170,49 @@ function gatherComputed(r: Random): OperatorCase {
   };
 }
 
+const COMPARED: readonly Dtype[] = ['int32', 'int64', 'int8', 'uint8'];
+
+/** Operands close together now and then, so that equality happens. */
+function compared(type: string): (r: Random) => OperatorCase {
+  return pair(type, {
+    dtypes: type === 'Equal' ? INTEGERS : COMPARED,
+    ranges: (r, dtype) => {
+      const [lo, hi] = whole(dtype);
+      const near: Range = [Math.max(lo, -2), 2];
+      return r.pick<readonly [Range, Range]>([
+        [whole(dtype), whole(dtype)],
+        [near, near],
+        [
+          [lo, lo + 2],
+          [hi - 2, hi],
+        ],
+      ]);
+    },
+    output: 'bool',
+  });
+}
+
+const logical = (type: string) =>
+  pair(type, { dtypes: ['bool'], ranges: () => [whole('bool'), whole('bool')] });
+
+function where(r: Random): OperatorCase {
+  const g = new GraphWriter();
+  const dtype = r.pick<Dtype>(['uint8', 'int32', 'int64']);
+  const shape = [between(r, 1, 3), between(r, 1, 3)];
+  const condition = g.input('c', 'bool', r.pick([shape, [shape[1]]]));
+  const y =
+    r.below(2) === 0 ? g.constant(dtype, [], [between(r, ...whole(dtype))]) : g.input('y', dtype, shape);
+  const z = g.node('Where', [condition, g.input('x', dtype, shape), y]);
+  return { graph: g.finish([{ name: z, dtype, shape }]), inRuntime: true };
+}
+
+function negation(r: Random): OperatorCase {
+  const g = new GraphWriter();
+  const shape = [between(r, 1, 3), 2];
+  const y = g.node('Not', [g.input('x', 'bool', shape)]);
+  return { graph: g.finish([{ name: y, dtype: 'bool', shape }]), inRuntime: true };
+}
+
 export const INTEGER_CASES: Readonly<Record<string, (r: Random) => OperatorCase>> = {
   ':Add': pair('Add', { dtypes: [...INTEGERS, 'int32'], ranges: factors }),
   ':Sub': pair('Sub', { dtypes: [...INTEGERS, 'int32'], ranges: factors }),
@@ -223,5 +266,11 @@ export const INTEGER_CASES: Readonly<Record<string, (r: Random) => OperatorCase>
   ':ArgMin': argument('ArgMin'),
   ':CumSum': cumulativeSum,
   ':Sign': sign,
+  ...Object.fromEntries(
+    ['Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual'].map((type) => [`:${type}`, compared(type)]),
+  ),
+  ...Object.fromEntries(['And', 'Or', 'Xor'].map((type) => [`:${type}`, logical(type)])),
+  ':Not': negation,
+  ':Where': where,
   ':Gather computed': gatherComputed,
 };
