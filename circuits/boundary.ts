@@ -4,7 +4,7 @@
  * deterministic and named in the manifest.
  */
 import { ModelRefused } from './errors.js';
-import type { Graph, GraphNode, ValueInfo } from './onnx/graph.js';
+import type { Dtype, Graph, GraphNode, ValueInfo } from './onnx/graph.js';
 import { axisOf, intAttribute } from './onnx/node.js';
 import { NodeView } from './ops/op.js';
 import { PACKED_DTYPES, packedDtypeOf, type PackedDtype } from './public-signals.js';
@@ -95,7 +95,8 @@ export function findBoundary(graph: Graph): Boundary {
     if (loose !== undefined) view.refuse('input', 'quantized before use', `float input "${loose}"`);
     if (node.type === 'DequantizeLinear' || node.inputs.some((name) => answers.has(name))) {
       const isNormalizer = node.domain === 'ai.onnx.ml' && node.type === 'Normalizer';
-      if (!isNormalizer && (!POST_PROCESSING.has(node.type) || node.domain !== '')) {
+      const isStandard = node.domain === '' || isDequantizer(node);
+      if (!isNormalizer && !(isStandard && POST_PROCESSING.has(node.type))) {
         view.refuse('position', 'inside the quantized part of the graph', 'after a DequantizeLinear');
       }
       node.outputs.forEach((name) => answers.add(name));
@@ -151,9 +152,7 @@ function inputBoundary(graph: Graph, given: ValueInfo, node: GraphNode | undefin
   const axis = axisOf(node, intAttribute(node, 'axis', 1), Math.max(2, given.shape.length));
   const channels = given.shape[axis] ?? 1;
   const scales = view.scales(1, 'y_scale', channels);
-  const dtype = view.hasOperand(2)
-    ? view.requireByte(view.constant(2, 'y_zero_point'), 'y_zero_point')
-    : 'uint8';
+  const dtype = view.hasOperand(2) ? quantizedDtype(view, view.constant(2, 'y_zero_point').dtype) : 'uint8';
   const zeroPoints = view.zeroPoints(2, 'y_zero_point', dtype, channels);
   const quantization = {
     scale: scales[0],
@@ -167,6 +166,17 @@ function inputBoundary(graph: Graph, given: ValueInfo, node: GraphNode | undefin
     }),
   };
   return { ...base, tensor: node.outputs[0], dtype, quantization };
+}
+
+/** What a leading QuantizeLinear may make of a float. */
+function quantizedDtype(view: NodeView, dtype: Dtype): PackedDtype {
+  if (dtype === 'int8' || dtype === 'uint8' || dtype === 'int16' || dtype === 'uint16') return dtype;
+  return view.refuse('y_zero_point', 'int8, uint8, int16 or uint16', dtype);
+}
+
+/** ONNX Runtime has DequantizeLinear of 16-bit integers at our opset in its own domain only. */
+function isDequantizer({ domain, type }: GraphNode): boolean {
+  return domain === 'com.microsoft' && type === 'DequantizeLinear';
 }
 
 /** verinfer:OrderedFloat, a leading node like QuantizeLinear: exact, for what only compares. */

@@ -1,7 +1,7 @@
 import { elementQuantization, quantizeValue, type InputBoundary } from './boundary.js';
 import { InputRefused } from './errors.js';
 import { orderedFloat } from './ordered-float.js';
-import { PACKED_DTYPES } from './public-signals.js';
+import { PACKED_DTYPES, type PackedDtype } from './public-signals.js';
 import { elementCount } from './tensor.js';
 
 /** What a caller supplies: numbers by graph input, row-major. */
@@ -62,16 +62,25 @@ export function quantizeInputs(
   return requireIntegerInputs(boundaries, integers);
 }
 
+/** What an element of an input may be. Wires are int32: of uint32 the upper half is not accepted (ops/carried.ts). */
+export function inputRange(
+  dtype: PackedDtype,
+  range: readonly [number, number] | undefined,
+): { readonly min: number; readonly max: number } {
+  if (range) return { min: range[0], max: range[1] };
+  const { bytes, min } = PACKED_DTYPES[dtype];
+  return { min, max: dtype === 'bool' ? 1 : Math.min(min + 2 ** (8 * bytes), 2 ** 31) - 1 };
+}
+
 /** Every input there, of the right size, and inside its dtype. */
 export function requireIntegerInputs(
   boundaries: readonly InputBoundary[],
   inputs: ReadonlyMap<string, Int32Array>,
 ): ReadonlyMap<string, Int32Array> {
-  for (const { name, dtype, shape } of boundaries) {
+  for (const { name, dtype, shape, given } of boundaries) {
     const values = inputs.get(name) ?? refuse(`input "${name}"`, 'value', 'given', 'none');
     requireCount(name, shape, values);
-    const { bytes, min } = PACKED_DTYPES[dtype];
-    const max = dtype === 'bool' ? 1 : Math.min(min + 2 ** (8 * bytes), 2 ** 31) - 1;
+    const { min, max } = inputRange(dtype, given.range);
     for (let i = 0; i < values.length; i++) {
       if (values[i] < min || values[i] > max) {
         refuse(`input "${name}"`, `element ${i}`, `from ${min} to ${max}`, String(values[i]));

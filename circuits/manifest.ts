@@ -34,6 +34,8 @@ export interface Manifest {
     readonly given: string;
     /** `ordered-float32`: the integer is the float's place in the order of float32, +0 = −0 = 0, NaN 0x7fc00000. */
     readonly encoding?: 'ordered-float32';
+    /** Inclusive, where the model's own type is narrower than the packed one (4-bit integers). */
+    readonly range?: readonly [number, number];
   })[];
   /** Bytes of all packed inputs, without padding: the length inside the commitment. */
   readonly inputByteLength: number;
@@ -92,6 +94,7 @@ export function manifestOf(
     return { ...step, quantization: { scale: view.scales(1, 'x_scale')[0], zeroPoint } };
   });
   const inputs = boundary.inputs.map(({ name, given, dtype, shape, quantization, isOrdered }) => ({
+    ...(given.range && { range: given.range }),
     name,
     given: given.dtype,
     dtype,

@@ -12,6 +12,7 @@ import {
 } from './gadgets/poseidon.js';
 import { rangeCheck } from './gadgets/range.js';
 import type { Manifest, TensorInfo } from './manifest.js';
+import { inputRange } from './inputs.js';
 import { DOMAIN_TAGS, domainTagField, PACKED_DTYPES } from './public-signals.js';
 import type { Builder } from './r1cs/builder.js';
 import { elementCount } from './tensor.js';
@@ -42,11 +43,10 @@ export function constrainInputs(
   const isCommitted = manifest.inputMode === 'committed';
   const salt = isCommitted ? circuit.existsField('salt', 1, ({ inputs }) => [inputs.salt]) : 0;
   const packed: Terms[] = [];
-  const tensors = manifest.inputs.map(({ name, dtype, shape }) => {
+  const tensors = manifest.inputs.map(({ name, dtype, shape, range }) => {
     const count = elementCount(shape);
-    const { bytes, min } = PACKED_DTYPES[dtype];
-    // Wires are int32: of uint32 the upper half is not accepted (ops/carried.ts).
-    const levels = dtype === 'bool' ? 2 : dtype === 'uint32' ? 2 ** 31 : 2 ** (8 * bytes);
+    const { min, max } = inputRange(dtype, range);
+    const levels = max - min + 1;
     const first = circuit.exists(`${name}/value`, count, (values, at, { inputs }) => {
       const given = inputs.tensors.get(name)!;
       for (let i = 0; i < count; i++) values[at + i] = given[i];

@@ -150,3 +150,8 @@ export function zeroPointTensor(q: Quantization): ConstantTensor {
 export function scaleTensor(q: Quantization): ConstantTensor {
   return { dtype: 'float32', shape: q.scales.length === 1 ? [] : [q.scales.length], data: q.scales };
 }
+
+/** Domain of the QuantizeLinear and DequantizeLinear that ONNX Runtime has for a type at the executed graph's opset. */
+export function quantizerDomain(dtype: Dtype): '' | 'com.microsoft' {
+  return dtype === 'int16' || dtype === 'uint16' ? 'com.microsoft' : '';
+}

@@ -14,6 +14,7 @@ import {
   dequantize,
   perTensor,
   quantize,
+  quantizerDomain,
   rangeOf,
   sameQuantization,
   scaleTensor,
@@ -79,6 +80,7 @@ export class FloatQuantizer {
       { dtype: to.dtype, shape },
       {
         type: 'QuantizeLinear',
+        domain: quantizerDomain(to.dtype),
         ...(axis && { attributes: { axis } }),
         inputs: [
           input,

@@ -9,7 +9,7 @@ import type { NodeParts, Tensor } from './builder.js';
 import { accumulate } from './accumulator.js';
 import type { Lowering } from './lowering.js';
 import { constantOf } from './quantize-float.js';
-import { scaleTensor, zeroPointTensor } from './quantization.js';
+import { quantizerDomain, scaleTensor, zeroPointTensor } from './quantization.js';
 import type { DequantizedFloat, Float, Value } from './value.js';
 
 /** Elementwise operators that may follow the DequantizeLinear of an output; the arithmetic ones only with constants. */
@@ -154,6 +154,7 @@ function dequantizeParts(lowering: Lowering, { tensor, quantization }: Dequantiz
   const { builder } = lowering;
   return {
     type: 'DequantizeLinear',
+    domain: quantizerDomain(quantization.dtype),
     inputs: [
       tensor.name,
       builder.constant('scale', scaleTensor(quantization)).name,

@@ -28,6 +28,8 @@ export interface ValueInfo {
   readonly name: string;
   readonly dtype: Dtype;
   readonly shape: readonly number[];
+  /** Inclusive, of an input whose uploaded type is narrower than `dtype`: 4-bit integers are held in 8 bits. */
+  readonly range?: readonly [number, number];
 }
 
 export type AttributeValue =

@@ -21,7 +21,7 @@ import { operators, opsetRange, type AttributeKind } from './operators.js';
 import { canonicalChunks, chunksEqual, defaultLimits, scan, type ScanLimits } from './scan.js';
 import { inferGraph } from './infer.js';
 import { upgrade } from './upgrade.js';
-import { dtypeOf, elementCount, readTensor } from './tensor.js';
+import { dtypeOf, elementCount, fourBitTypes, readTensor } from './tensor.js';
 
 export interface LoadOptions {
   /** Full shape of inputs that declare symbolic dimensions, by input name. */
@@ -161,7 +161,8 @@ function readInput(info: ValueInfoProto, given: readonly number[] | undefined): 
   const where = `input "${info.name}"`;
   if (info.name === '') throw new ModelRefused({ where, what: 'name', expected: 'not empty', got: '""' });
   const type = tensorType(info, where);
-  const dtype = dtypeOf(type.elemType, where);
+  const narrow = fourBitTypes.get(type.elemType);
+  const dtype = narrow?.dtype ?? dtypeOf(type.elemType, where);
   const dims = type.shape?.dim;
   if (!dims && !given)
     throw new ModelRefused({
@@ -211,7 +212,7 @@ function readInput(info: ValueInfoProto, given: readonly number[] | undefined): 
     });
   }
   elementCount(shape, where);
-  return { name: info.name, dtype, shape };
+  return { name: info.name, dtype, shape, ...(narrow && { range: narrow.range }) };
 }
 
 /** Dtype and shape are what inference finds; the declaration is only checked for being a tensor. */

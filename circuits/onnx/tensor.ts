@@ -24,6 +24,12 @@ const dtypeByCode: ReadonlyMap<number, Dtype> = new Map(
 const UINT4 = 21;
 const INT4 = 22;
 
+/** How 4-bit integers are held, and what they may be. */
+export const fourBitTypes: ReadonlyMap<number, { dtype: Dtype; range: readonly [number, number] }> = new Map([
+  [UINT4, { dtype: 'uint8', range: [0, 15] }],
+  [INT4, { dtype: 'int8', range: [-8, 7] }],
+]);
+
 const otherTypes: Readonly<Record<number, string>> = {
   8: 'string',
   10: 'float16',

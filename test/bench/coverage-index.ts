@@ -86,8 +86,11 @@ export function outOfScope(item: CoverageItem): string | undefined {
 export const dynamicQuantization =
   /quantization parameters computed or given at run time are dynamic quantization/;
 
-/** A shape, axis, index or count that is an input at run time: the graph is not static, so it is no quantized item. */
+/**
+ * A size that is an input at run time: shapes, axes, pads, slices or counts of operators whose output shape follows from
+ * them. Such a graph is not static, so it is no quantized item; it counts as refused all the same.
+ */
 export const notStatic =
-  /must be (a|a known|the) constant.*got a value computed at run time|must be constant, got none|whose shape can be inferred/;
+  /\((ConstantOfShape|Range|Reshape|Expand|Tile|Pad|Slice|Split|Resize|Upsample|TopK|OneHot|Squeeze|Unsqueeze|Reduce\w+)\)[^"]*must be (a constant|constant), got (a value computed at run time|none)/;
 
 export const netCategories: readonly string[] = ['cnn', 'mlp', 'linear', 'tree', 'generative/autoencoder'];

@@ -62,6 +62,27 @@ export const PUBLISHED: readonly Planted[] = [
     rows: ['x . i = 1 - z', 'x . z = 0', '+ out = i + z', '- out = x + z'],
   },
   {
+    title: 'integer division whose remainder may reach the divisor',
+    after: 'zkbugs: quotient and remainder of a division by a computed number, remainder not bounded by it',
+    given: 'x y',
+    rows: [
+      'bits q0 q1 q2 r0 r1 t0 t1',
+      'q0 + 2 q1 + 4 q2 . y = x - r0 - 2 r1',
+      '- y = 1 + r0 + 2 r1 + t0 + 2 t1',
+    ],
+  },
+  {
+    title: 'integer division with a slack that may be negative',
+    after: 'design rule: r < y needs y − 1 − r ≥ 0, not only some y − 1 − r',
+    given: 'x y',
+    rows: [
+      'bits q0 q1 q2 r0 r1 t0 t1',
+      'q0 + 2 q1 + 4 q2 . y = x - r0 - 2 r1',
+      '- y = 1 + r0 + 2 r1 + t0 + 2 t1',
+      '+ y = 1 + r0 + 2 r1 + t0 - 2 t1',
+    ],
+  },
+  {
     title: 'division without a check that the divisor is not zero',
     after: 'circomlib Edwards2Montgomery: underconstrained at the pole',
     given: 'u v',
