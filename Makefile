@@ -121,7 +121,7 @@ bench-coverage: build ## public models that compile bit for bit; FOLDER=… for 
 bench-prover: build ## native prover against snarkjs: bit-heavy circuits to 2^20 rows, and the LeNet
 	@node dist/test/bench/prover.js
 
-bench-setup: build ## LeNet development key, powers of tau of 2^POWER, phase-2 key; SNARKJS=1 has snarkjs verify them
+bench-setup: build ## LeNet development key, powers of tau of 2^POWER, phase-2 key; SNARKJS=0 without snarkjs's verification
 	@node dist/test/bench/setup.js
 
 bench-ceremony: build ## cheating contributions against two verifiers, a ceremony and its re-verification

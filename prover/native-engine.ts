@@ -2,7 +2,7 @@
  * The fast engine: C++20 behind N-API (prover/native). A key is read and checked once per process; every worker
  * thread that loads the same file shares it. Twin of snarkjs-engine.ts: same files, same errors, same proofs.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { MalformedFile } from '../circuits/errors.js';
 import type { CompactWitness } from '../circuits/r1cs/r1cs.js';
 import { decodeProof, decodeVerifyingKey } from './codec.js';
@@ -75,30 +75,46 @@ export async function loadNativeKey(
   options: NativeKeyOptions = {},
 ): Promise<LoadedNativeKey> {
   const addon = requireAddon();
-  const { memoryBudgetBytes = defaultTableBytes, threads, backend } = options;
-  const request = {
-    memoryBudgetBytes: Math.max(0, Math.min(memoryBudgetBytes, Number.MAX_SAFE_INTEGER)),
-    ...(threads === undefined ? {} : { threads }),
-    ...(backend === undefined ? {} : { backend }),
-  };
-  const { derivedPath = existing(derivedPathOf(zkeyPath)) } = options;
-  if (derivedPath === null) return opened(addon, await settle(addon.loadKey(zkeyPath, request), zkeyPath));
-  const derived = { path: derivedPath, zkeyDigest: await fileDigest(zkeyPath) };
+  const { memoryBudgetBytes: budget, threads, backend } = options;
+  const load = (copiesBytes: number, derived?: DerivedFile): Promise<NativeKey> =>
+    settle(
+      addon.loadKey(zkeyPath, {
+        memoryBudgetBytes: Math.max(0, Math.min(copiesBytes, Number.MAX_SAFE_INTEGER)),
+        ...(threads === undefined ? {} : { threads }),
+        ...(backend === undefined ? {} : { backend }),
+        ...(derived === undefined ? {} : { derived }),
+      }),
+      zkeyPath,
+    );
+  const standard = async (derivedRefusal: string | null): Promise<LoadedNativeKey> =>
+    opened(addon, await load(budget ?? defaultTableBytes), derivedRefusal);
+
+  const { derivedPath: path = existing(derivedPathOf(zkeyPath)) } = options;
+  if (path === null) return standard(null);
+  // out of a budget that was given; the default is for copies alone
+  const copiesBytes = budget === undefined ? defaultTableBytes : budget - sizeOf(path);
+  if (copiesBytes < 0) return standard(`${path}: size must be within the memory budget`);
   try {
-    return opened(addon, await settle(addon.loadKey(zkeyPath, { ...request, derived }), zkeyPath));
+    return opened(addon, await load(copiesBytes, { path, zkeyDigest: await fileDigest(zkeyPath) }), null);
   } catch (error) {
     if (!(error instanceof RefusedDerivedFile)) throw error;
-    const key = await settle(addon.loadKey(zkeyPath, request), zkeyPath);
-    return opened(addon, key, `${derivedPath}: ${error.message}`);
+    return standard(`${path}: ${error.message}`);
   }
 }
 
+interface DerivedFile {
+  readonly path: string;
+  readonly zkeyDigest: Uint8Array;
+}
+
 const existing = (path: string): string | null => (existsSync(path) ? path : null);
+/** 0 for what is not there: the reader says so. */
+const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 
 /** Never leaves this file: the key is loaded without it. */
 class RefusedDerivedFile extends Error {}
 
-function opened(addon: NativeAddon, key: NativeKey, derivedRefusal: string | null = null): LoadedNativeKey {
+function opened(addon: NativeAddon, key: NativeKey, derivedRefusal: string | null): LoadedNativeKey {
   const verifyingKey = decodeVerifyingKey(key.verifyingKey);
   checkVerifyingKey(verifyingKey, key.publicCount);
   let isOpen = true;

@@ -1,4 +1,4 @@
-// One backend; compiled once per instruction set (see the Makefile).
+// One backend; compiled once per instruction set (see build.sh).
 #include "kernel-table.hpp"
 
 namespace verinfer {

@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "lanes.hpp"
+#include "secret.hpp"
 
 namespace verinfer {
 inline namespace VERINFER_ISA {
@@ -76,12 +77,13 @@ class Buckets {
   }
 
  private:
-  std::vector<Point> sums_;
-  std::vector<uint8_t> occupied_;
-  std::vector<Point> partials_;
-  std::vector<uint32_t> owners_;
-  std::vector<Point> chunk_;
-  std::vector<uint32_t> refs_, targets_, lengths_, segment_owner_;
+  // all of it tells something of the scalars
+  SecretVector<Point> sums_;
+  SecretVector<uint8_t> occupied_;
+  SecretVector<Point> partials_;
+  SecretVector<uint32_t> owners_;
+  SecretVector<Point> chunk_;
+  SecretVector<uint32_t> refs_, targets_, lengths_, segment_owner_;
   typename L::Scratch scratch_;
 
   // One batch; afterwards `infinite` says whether infinity may stand among the results.
@@ -142,7 +144,7 @@ class Buckets {
   // Partial sums arrive in bucket order; those of one bucket are summed until one is left.
   void merge_partials() {
     for (;;) {
-      std::vector<uint32_t> repeated;  // indices of partials whose bucket has several
+      SecretVector<uint32_t> repeated;  // indices of partials whose bucket has several
       for (size_t i = 0; i < owners_.size(); i++) {
         const bool before = i > 0 && owners_[i - 1] == owners_[i];
         const bool after = i + 1 < owners_.size() && owners_[i + 1] == owners_[i];
@@ -154,8 +156,8 @@ class Buckets {
         }
       }
       if (repeated.empty()) return;
-      const std::vector<Point> points = std::move(partials_);
-      const std::vector<uint32_t> owners = std::move(owners_);
+      const SecretVector<Point> points = std::move(partials_);
+      const SecretVector<uint32_t> owners = std::move(owners_);
       partials_.clear(), owners_.clear();
       size_t at = 0;
       const auto next_segment = [&](size_t room, size_t& owner, const uint32_t*& first) -> size_t {

@@ -57,7 +57,7 @@ class Prover {
   SecretVector<Fr> a_, b_;
   SecretVector<Fr> c_;  // only without the points D; with them, the rows' products stand in the next three
   SecretVector<int32_t> c_small_;
-  std::vector<uint32_t> c_large_rows_;
+  SecretVector<uint32_t> c_large_rows_;
   SecretVector<Limbs> c_large_;
   G1 sum_a_, sum_b1_, sum_c_;
   G2 sum_b2_;
@@ -86,7 +86,7 @@ class Prover {
     };
     std::mutex guard;
     parallel_ranges(threads_, n, cancel(), [&](size_t low, size_t high) {
-      std::vector<uint32_t> rows;
+      SecretVector<uint32_t> rows;
       SecretVector<Limbs> values;
       for (size_t i = low; i < high; i++) {
         const RowValue a = row(key_.rows_a, i), b = row(key_.rows_b, i);
@@ -150,12 +150,12 @@ class Prover {
   }
 
   // sum values[i]·P, P the point of index ids[i] - first; values of 64 bits, or r minus such, apart from the others.
-  template <class F>
-  Xyzz<F> sum_large(const Table<F>& table, const std::vector<uint32_t>& ids, const SecretVector<Limbs>& values,
+  template <class F, class Ids>
+  Xyzz<F> sum_large(const Table<F>& table, const Ids& ids, const SecretVector<Limbs>& values,
                     uint32_t first = 0) {
     struct {
       unsigned bits;
-      std::vector<uint32_t> ids;
+      SecretVector<uint32_t> ids;
       SecretVector<Limbs> scalars;
     } classes[2] = {{64, {}, {}}, {254, {}, {}}};
     const auto is_word = [](const Limbs& v) { return (v[1] | v[2] | v[3]) == 0; };

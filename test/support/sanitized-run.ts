@@ -8,7 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NativeAddon } from '../../prover/native-addon.js';
 import { typescriptKernels } from '../../prover/kernels.js';
+import { derivedPathOf, fileDigest } from '../../prover/files/derived.js';
 import { setupDevelopment } from '../../prover/setup.js';
+import { ContainerMutator } from './container-mutator.js';
 import { mixedCircuit } from './mixed-circuit.js';
 import { encode, g1, g2, u32 } from './native-operands.js';
 import { random } from './random.js';
@@ -21,7 +23,10 @@ const uniform = (): number => draw.uint32() / 2 ** 32;
 const folder = mkdtempSync(join(tmpdir(), 'verinfer-sanitized-'));
 const circuit = mixedCircuit(6);
 const path = join(folder, 'key.zkey');
-await setupDevelopment(circuit.r1cs, path, { kernels: typescriptKernels });
+const derivedPath = derivedPathOf(path);
+await setupDevelopment(circuit.r1cs, path, { kernels: typescriptKernels, derivedPath });
+const derived = { path: derivedPath, zkeyDigest: await fileDigest(path) };
+const derivedMutator = new ContainerMutator(readFileSync(derivedPath));
 const mutator = new ZkeyMutator(readFileSync(path));
 
 for (const backend of addon.doctor().backends) {
@@ -44,19 +49,23 @@ for (const backend of addon.doctor().backends) {
     addon.kernel(backend, 'ntt.inverse', values);
     addon.kernel(backend, 'ntt.extend', values, u32(3));
   }
-  const key = await addon.loadKey(path, { backend, memoryBudgetBytes: 1 << 20 }).promise;
-  for (let i = 0; i < 6; i++) {
+  const options = { backend, memoryBudgetBytes: 1 << 20 };
+  const keys = [
+    await addon.loadKey(path, options).promise,
+    await addon.loadKey(path, { ...options, derived }).promise,
+  ];
+  for (let i = 0; i < 12; i++) {
     const { small, largeWires, largeValues } = circuit.witness(uniform);
     if (i % 3 === 2) small[1 + draw.below(small.length - 1)] ^= 1;
     const job = addon.prove(
-      key.handle,
+      keys[i % 2].handle,
       small,
       largeWires,
       largeValues,
       { threads: 1 + (i % 3) },
       () => undefined,
     );
-    if (i === 4) job.cancel();
+    if (i === 4 || i === 5) job.cancel();
     await job.promise.catch(() => undefined);
   }
   const damaged = join(folder, 'damaged.zkey');
@@ -67,6 +76,11 @@ for (const backend of addon.doctor().backends) {
   };
   for (const { bytes } of mutator.forgeries()) await load(bytes);
   for (let i = 0; i < 3000 * share; i++) await load(mutator.mutant(draw));
+  for (let i = 0; i < 1000 * share; i++) {
+    writeFileSync(damaged, derivedMutator.mutant(draw));
+    const request = { backend, memoryBudgetBytes: 0, threads: 1, derived: { ...derived, path: damaged } };
+    await addon.loadKey(path, request).promise.catch(() => undefined);
+  }
   process.stdout.write(`${backend}: clean\n`);
 }
 rmSync(folder, { recursive: true, force: true });
