@@ -21,17 +21,19 @@ export async function foldConstants(graph: Graph): Promise<Graph> {
   const types = inferTypes(graph);
   const outputs = wanted.map((name) => ({ name, ...types.get(name)! }));
   if (outputs.length === 0) return { ...graph, nodes: kept };
-  const session = await openSession(encodeGraph({ ...graph, inputs: [], outputs, nodes: folded }));
+  const used = new Set(folded.flatMap(({ inputs }) => inputs));
+  const constants = new Map([...graph.constants].filter(([name]) => used.has(name)));
+  const session = await openSession(encodeGraph({ ...graph, inputs: [], outputs, constants, nodes: folded }));
   const results = await session.run({});
   await session.release();
-  const constants = new Map(graph.constants);
+  const all = new Map(graph.constants);
   for (const { name } of outputs) {
     const { type, data, dims } = results[name]!;
-    constants.set(name, {
+    all.set(name, {
       dtype: type as Dtype,
       shape: dims,
       data: data as TensorData,
     } satisfies ConstantTensor);
   }
-  return { ...graph, constants, nodes: kept };
+  return { ...graph, constants: all, nodes: kept };
 }

@@ -7,6 +7,7 @@
 import type { Graph, GraphNode } from '../onnx/graph.js';
 import { intAttribute, refuseNode } from '../onnx/node.js';
 import { sizeOf } from '../onnx/shape.js';
+import { asForest } from './decision-graph.js';
 import { type CalibrationInput, observeValues, type ObservedValue } from './calibrate.js';
 import { Emitter, type QuantizedValue, type QuantizeOptions } from './emitter.js';
 import { chooseScales, copyFineOperands, type Scale } from './exponents.js';
@@ -45,7 +46,10 @@ export async function quantizeGraph(
   calibration: readonly CalibrationInput[],
   options: QuantizeOptions,
 ): Promise<QuantizedGraph> {
-  const graph = lowerTabular(await foldConstants(given));
+  const folded = await foldConstants(given);
+  const forest = asForest(folded);
+  if (forest) return { graph: forest, integers: new Map() };
+  const graph = lowerTabular(folded);
   const inputNames = graph.inputs.map(({ name }) => name);
   const echoed = graph.outputs.find(({ name }) => inputNames.includes(name));
   if (echoed)
