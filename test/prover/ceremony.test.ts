@@ -7,10 +7,8 @@ import { MalformedFile } from '../../circuits/errors.js';
 import { decodeR1cs, encodeWitness } from '../../circuits/r1cs/file.js';
 import { CeremonyRefused, InvalidCeremony } from '../../prover/ceremony-error.js';
 import { verifyingKeyBytes, verifyingKeyToJson } from '../../prover/codec.js';
-import { g1Generator } from '../../prover/curve.js';
 import { exportVerifyingKey } from '../../prover/export.js';
 import { encodeContainer, memorySource, readContainer } from '../../prover/files/container.js';
-import type { KeyContribution } from '../../prover/files/contribution.js';
 import { readPtau } from '../../prover/files/ptau.js';
 import { readZkey } from '../../prover/files/zkey.js';
 import { UnsafeVerifyingKey } from '../../prover/key-check.js';
@@ -19,7 +17,7 @@ import { nativeAvailability, nativeEngine } from '../../prover/native-engine.js'
 import { initialKey, type InitialKey, newPhase2Key } from '../../prover/initial-key.js';
 import { beaconKey, contributeKey } from '../../prover/phase2.js';
 import { verifyContribution, verifyKey, verifyKeyFrom } from '../../prover/phase2-verify.js';
-import { contributePtau, createPtau, preparePtau } from '../../prover/ptau.js';
+import { contributePtau, createPtau } from '../../prover/ptau.js';
 import { verifyPtau } from '../../prover/ptau-verify.js';
 import { snarkjsEngine } from '../../prover/snarkjs-engine.js';
 import { registerModel } from '../../service/chain/registry.js';
@@ -31,8 +29,6 @@ import {
   withChangedCoefficient,
 } from '../support/ceremony.js';
 import { campaign } from '../support/campaign.js';
-import { forgeContribution, lies } from '../support/forged-contribution.js';
-import { ptauLies } from '../support/forged-ptau.js';
 import { keyMutants } from '../support/key-mutants.js';
 import { random } from '../support/random.js';
 import { endSnarkjs } from '../support/snarkjs.js';
@@ -243,47 +239,6 @@ test.serial(
     );
   },
 );
-
-test.serial('T04 every careful lie is found by the one check that is against it', async (t) => {
-  const forged = file('careful.zkey');
-  await forgeContribution(file('2.zkey'), forged);
-  await t.notThrowsAsync(verifyContribution(file('2.zkey'), forged), 'the tool itself: no lie');
-  await t.notThrowsAsync(verifyKeyFrom(initial, forged));
-  const [powers, unused] = [bytesOf(small.phase1), bytesOf(small.initial)];
-  const theirs = (): Promise<boolean> =>
-    zKey.verifyFromInit(unused, powers, bytesOf(forged), logger).catch(() => false);
-  t.true(await theirs());
-  const accepted: string[] = [];
-  for (const { name, lie, found } of lies) {
-    await forgeContribution(file('2.zkey'), forged, lie);
-    for (const check of [
-      () => verifyContribution(file('2.zkey'), forged),
-      () => verifyKeyFrom(initial, forged),
-    ])
-      await t.throwsAsync(check(), { instanceOf: InvalidCeremony, message: found }, name);
-    if (await theirs()) accepted.push(name);
-  }
-  t.deepEqual(accepted, ['a secret of 1'], 'what snarkjs has no check for');
-
-  // The past, rewritten with all that follows from it: on receipt, only the comparison with the head is against it.
-  const rewritten: Partial<KeyContribution>[] = [{ name: 'somebody else' }, { g1s: g1Generator }];
-  for (const firstContributor of rewritten) {
-    await forgeContribution(file('2.zkey'), forged, { firstContributor });
-    await t.throwsAsync(verifyContribution(file('2.zkey'), forged), {
-      instanceOf: InvalidCeremony,
-      message: /contribution 1 must be that of the head/,
-    });
-  }
-});
-
-test.serial('T04 phase 1: every careful lie is found by the one check that is against it', async (t) => {
-  await preparePtau(file('contributed.ptau'), file('one.ptau'));
-  await t.notThrowsAsync(verifyPtau(file('one.ptau')));
-  for (const { name, bytes, found } of await ptauLies(bytesOf(file('one.ptau')))) {
-    writeFileSync(file('lie.ptau'), bytes);
-    await t.throwsAsync(verifyPtau(file('lie.ptau')), { instanceOf: InvalidCeremony, message: found }, name);
-  }
-});
 
 test.serial('finding-14: one initial key serves for any number of keys compared with it', async (t) => {
   // Its coefficients could be read once only: from the second key on, honest and forged alike were refused.
