@@ -6,7 +6,7 @@ import type { ConstantTensor } from '../onnx/graph.js';
 import { intAttribute, intsAttribute } from '../onnx/node.js';
 import { sizeOf, stridesOf, type NodeContext } from '../onnx/shape.js';
 import { newTensorData } from '../onnx/tensor.js';
-import type { Wiring } from '../onnx/wiring.js';
+import type { Wiring } from '../onnx/shape.js';
 import type { GraphBuilder, Tensor } from './builder.js';
 
 /** Emits one output of a wiring node on integer tensors; `fill` is the integer for elements that come from no input. */

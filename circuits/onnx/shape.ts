@@ -1,5 +1,6 @@
 /** Shapes, strides, broadcasting: row-major index arithmetic on plain arrays. */
 import type { ConstantTensor, Dtype, GraphNode } from './graph.js';
+import { refuseNode } from './node.js';
 
 export interface ValueType {
   readonly dtype: Dtype;
@@ -16,6 +17,25 @@ export interface NodeContext {
   /** Value of input i when it is a constant. */
   constant(i: number): ConstantTensor | undefined;
 }
+
+/** An output of an operator that only moves elements. */
+export interface Wiring {
+  readonly shape: readonly number[];
+  /** Inputs whose elements are moved, by input index; elements are numbered through them in this order. */
+  readonly sources: readonly number[];
+  /** For each output element the number of its source element, −1 for `fill`. Allocates; call after the size check. */
+  readonly map: () => Int32Array;
+  /** Value of the elements that come from no input. */
+  readonly fill?: number;
+}
+
+export function inputShape(context: NodeContext, i = 0): readonly number[] {
+  const type = context.type(i);
+  return type ? type.shape : refuseNode(context.node, `input ${i}`, 'present', 'absent');
+}
+
+export const dot = (a: readonly number[], b: readonly number[]): number =>
+  a.reduce((sum, x, i) => sum + x * b[i]!, 0);
 
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, dim) => product * dim, 1);

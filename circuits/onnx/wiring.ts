@@ -2,27 +2,21 @@
  * Operators that only move elements: every output element is one input element or one constant fill. Their meaning is
  * an index map, written once here and used for constant folding, for the integer reference and for wires alike.
  */
-import type { ConstantTensor, GraphNode } from './graph.js';
+import type { GraphNode } from './graph.js';
 import { axisOf, intAttribute, integersOf, intsAttribute, refuseNode, stringAttribute } from './node.js';
+import { gather, gatherElements, gatherNd, scatterElements, scatterNd } from './index-wiring.js';
 import { resizeNearest } from './resize.js';
 import {
   broadcastMap,
   broadcastShapes,
+  dot,
+  inputShape,
   mapByCoordinates,
   sizeOf,
   stridesOf,
   type NodeContext,
+  type Wiring,
 } from './shape.js';
-
-export interface Wiring {
-  readonly shape: readonly number[];
-  /** Inputs whose elements are moved, by input index; elements are numbered through them in this order. */
-  readonly sources: readonly number[];
-  /** For each output element the number of its source element, −1 for `fill`. Allocates; call after the size check. */
-  readonly map: () => Int32Array;
-  /** Value of the elements that come from no input. */
-  readonly fill?: number;
-}
 
 /** The index maps of a wiring operator, one an output; undefined for every other operator. */
 export function wiringOf(context: NodeContext): readonly Wiring[] | undefined {
@@ -36,14 +30,6 @@ export function isWiring(node: GraphNode): boolean {
 }
 
 type WiringRule = (context: NodeContext) => readonly Wiring[];
-
-const dot = (a: readonly number[], b: readonly number[]): number =>
-  a.reduce((sum, x, i) => sum + x * b[i]!, 0);
-
-function inputShape(context: NodeContext, i = 0): readonly number[] {
-  const type = context.type(i);
-  return type ? type.shape : refuseNode(context.node, `input ${i}`, 'present', 'absent');
-}
 
 /** Integers that ONNX moved from an attribute to an input over time; they must be known when the model is loaded. */
 export function integersGiven(
@@ -242,80 +228,6 @@ function concatMap(
   });
 }
 
-function constantIndices(context: NodeContext, input: number): ConstantTensor | undefined {
-  return context.constant(input);
-}
-
-function wrapIndex(context: NodeContext, index: number, dim: number): number {
-  if (index < -dim || index >= dim) refuseNode(context.node, 'indices', `in [${-dim}, ${dim - 1}]`, index);
-  return index < 0 ? index + dim : index;
-}
-
-/** Gather by constant indices moves elements; by computed indices it is a table look-up and no wiring. */
-const gather: (context: NodeContext) => readonly Wiring[] | undefined = (context) => {
-  const indices = constantIndices(context, 1);
-  if (!indices) return undefined;
-  const from = inputShape(context);
-  const axis = axisOf(context.node, intAttribute(context.node, 'axis', 0), from.length);
-  const at = integersOf(indices).map((index) => wrapIndex(context, index, from[axis]!));
-  const shape = [...from.slice(0, axis), ...indices.shape, ...from.slice(axis + 1)];
-  const inner = sizeOf(from.slice(axis + 1));
-  return [
-    {
-      shape,
-      sources: [0],
-      map: () =>
-        Int32Array.from({ length: sizeOf(shape) }, (_, i) => {
-          const outer = Math.floor(i / (at.length * inner));
-          const middle = Math.floor(i / inner) % at.length;
-          return (outer * from[axis]! + at[middle]!) * inner + (i % inner);
-        }),
-    },
-  ];
-};
-
-const gatherElements: (context: NodeContext) => readonly Wiring[] | undefined = (context) => {
-  const indices = constantIndices(context, 1);
-  if (!indices) return undefined;
-  const from = inputShape(context);
-  const axis = axisOf(context.node, intAttribute(context.node, 'axis', 0), from.length);
-  const at = integersOf(indices).map((index) => wrapIndex(context, index, from[axis]!));
-  const strides = stridesOf(from);
-  let i = 0;
-  const map = (): Int32Array => {
-    i = 0;
-    return mapByCoordinates(indices.shape, (c) => dot(c, strides) + (at[i++]! - c[axis]!) * strides[axis]!);
-  };
-  return [{ shape: indices.shape, sources: [0], map }];
-};
-
-const gatherNd: (context: NodeContext) => readonly Wiring[] | undefined = (context) => {
-  const indices = constantIndices(context, 1);
-  if (!indices) return undefined;
-  const from = inputShape(context);
-  const batch = intAttribute(context.node, 'batch_dims', 0);
-  const depth = indices.shape.at(-1) ?? 0;
-  if (batch < 0 || batch + depth > from.length || batch >= indices.shape.length)
-    refuseNode(context.node, 'indices', `of depth at most ${from.length - batch}`, [...indices.shape]);
-  const at = integersOf(indices);
-  const outer = indices.shape.slice(0, -1);
-  const inner = from.slice(batch + depth);
-  const shape = [...outer, ...inner];
-  const strides = stridesOf(from);
-  const innerSize = sizeOf(inner);
-  const perBatch = sizeOf(outer.slice(batch));
-  const batchStride = sizeOf(from.slice(batch));
-  const map = (): Int32Array =>
-    Int32Array.from({ length: sizeOf(shape) }, (_, i) => {
-      const tuple = Math.floor(i / innerSize);
-      let element = Math.floor(tuple / perBatch) * batchStride + (i % innerSize);
-      for (let d = 0; d < depth; d++)
-        element += wrapIndex(context, at[tuple * depth + d]!, from[batch + d]!) * strides[batch + d]!;
-      return element;
-    });
-  return [{ shape, sources: [0], map }];
-};
-
 const expand: WiringRule = (context) => {
   const from = inputShape(context);
   const wanted = integersGiven(context, 'shape', 1) ?? [];
@@ -459,46 +371,6 @@ const trilu: (context: NodeContext) => readonly Wiring[] | undefined = (context)
       return (isUpper ? offset >= k : offset <= k) ? dot(c, strides) : -1;
     });
   return [{ shape, sources: [0], map, fill: 0 }];
-};
-
-const scatterElements: (context: NodeContext) => readonly Wiring[] | undefined = (context) => {
-  const indices = constantIndices(context, 1);
-  if (!indices || stringAttribute(context.node, 'reduction', 'none') !== 'none') return undefined;
-  const shape = inputShape(context);
-  const axis = axisOf(context.node, intAttribute(context.node, 'axis', 0), shape.length);
-  const strides = stridesOf(shape);
-  const at = integersOf(indices).map((index) => wrapIndex(context, index, shape[axis]!));
-  const map = (): Int32Array => {
-    const out = Int32Array.from({ length: sizeOf(shape) }, (_, i) => i);
-    let i = 0;
-    mapByCoordinates(
-      indices.shape,
-      (c) => (out[dot(c, strides) + (at[i]! - c[axis]!) * strides[axis]!] = sizeOf(shape) + i++),
-    );
-    return out;
-  };
-  return [{ shape, sources: [0, 2], map }];
-};
-
-const scatterNd: (context: NodeContext) => readonly Wiring[] | undefined = (context) => {
-  const indices = constantIndices(context, 1);
-  if (!indices || stringAttribute(context.node, 'reduction', 'none') !== 'none') return undefined;
-  const shape = inputShape(context);
-  const depth = indices.shape.at(-1) ?? 0;
-  const strides = stridesOf(shape);
-  const at = integersOf(indices);
-  const inner = sizeOf(shape.slice(depth));
-  const map = (): Int32Array => {
-    const out = Int32Array.from({ length: sizeOf(shape) }, (_, i) => i);
-    for (let tuple = 0; tuple < at.length / Math.max(depth, 1); tuple++) {
-      let base = 0;
-      for (let d = 0; d < depth; d++)
-        base += wrapIndex(context, at[tuple * depth + d]!, shape[d]!) * strides[d]!;
-      for (let j = 0; j < inner; j++) out[base + j] = sizeOf(shape) + tuple * inner + j;
-    }
-    return out;
-  };
-  return [{ shape, sources: [0, 2], map }];
 };
 
 const identity: WiringRule = (context) => sameElements(inputShape(context));

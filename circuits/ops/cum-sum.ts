@@ -8,8 +8,10 @@ import { requireInteger, settle, settled } from './carried.js';
 import { defineOp, integers } from './op.js';
 
 interface RunningSum {
-  /** Elements added up for each output element, in the order in which they are added. */
-  readonly terms: readonly Int32Array[];
+  /** The first element added for each output element, the way to the next one, and how many there are. */
+  readonly from: Int32Array;
+  readonly step: number;
+  readonly counts: Int32Array;
 }
 
 export const cumulativeSum = defineOp<RunningSum>({
@@ -25,33 +27,35 @@ export const cumulativeSum = defineOp<RunningSum>({
     const stride = stridesOf(x.shape)[axis];
     const isReverse = view.int('reverse', 0) === 1;
     const skipped = view.int('exclusive', 0) === 1 ? 1 : 0;
-    const terms = Array.from({ length: elementCount(x.shape) }, (_, i) => {
-      const at = Math.floor(i / stride) % size;
-      const count = (isReverse ? size - 1 - at : at) + 1 - skipped;
-      const from = isReverse ? size - 1 : 0;
-      const step = isReverse ? -1 : 1;
-      return Int32Array.from({ length: count }, (_unused, k) => i + (from + step * k - at) * stride);
-    });
-    return { terms };
+    const at = (i: number) => Math.floor(i / stride) % size;
+    const elements = Int32Array.from({ length: elementCount(x.shape) }, (_, i) => i);
+    return {
+      from: elements.map((i) => i + ((isReverse ? size - 1 : 0) - at(i)) * stride),
+      step: isReverse ? -stride : stride,
+      counts: elements.map((i) => (isReverse ? size - 1 - at(i) : at(i)) + 1 - skipped),
+    };
   },
   operands: () => [0],
   shape: (_, [x]) => [x],
 
-  reference({ terms }, [x], [type]) {
-    const data = Int32Array.from(terms, (list) =>
-      list.reduce((sum, at) => settled('CumSum', sum + x.data[at], type.dtype), 0),
-    );
+  reference({ from, step, counts }, [x], [type]) {
+    const data = from.map((first, i) => {
+      let sum = 0;
+      for (let k = 0; k < counts[i]; k++) sum = settled('CumSum', sum + x.data[first + k * step], type.dtype);
+      return sum;
+    });
     return [{ ...type, data }];
   },
 
-  constrain({ circuit, types: [type] }, { terms }, [x]) {
+  constrain({ circuit, types: [type] }, { from, step, counts }, [x]) {
     const values = x.force(circuit);
     const writer = new AffineWriter();
     const sum = new LinearCombination();
-    for (const list of terms) {
+    for (let i = 0; i < from.length; i++) {
       let [lo, hi] = [0, 0];
       sum.clear();
-      for (const at of list) {
+      for (let k = 0; k < counts[i]; k++) {
+        const at = from[i] + k * step;
         sum.addElement(values, at, 1);
         lo += values.lo[at];
         hi += values.hi[at];

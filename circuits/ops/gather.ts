@@ -140,14 +140,15 @@ function chosen(
       choices.end(0, 0, 1);
     }
   const choice = choices.finish([count, size]);
-  const left: number[] = [];
-  const right: number[] = [];
+  const left = new Uint32Array(outer * count * inner * size);
+  const right = new Uint32Array(left.length);
+  let n = 0;
   for (let o = 0; o < outer; o++)
     for (let t = 0; t < count; t++)
       for (let i = 0; i < inner; i++)
-        for (let k = 0; k < size; k++) {
-          left.push(t * size + k);
-          right.push((o * size + k) * inner + i);
+        for (let k = 0; k < size; k++, n++) {
+          left[n] = t * size + k;
+          right[n] = (o * size + k) * inner + i;
         }
   const isConstant = data.wires.length === 0;
   const products = isConstant
@@ -158,7 +159,7 @@ function chosen(
   for (let to = 0; to < outer * count * inner; to++) {
     let [lo, hi] = [Infinity, -Infinity];
     sum.clear();
-    for (let n = to * size; n < (to + 1) * size; n++) {
+    for (n = to * size; n < (to + 1) * size; n++) {
       lo = Math.min(lo, data.lo[right[n]]);
       hi = Math.max(hi, data.hi[right[n]]);
       if (products) sum.addElement(products, n, 1);

@@ -3,7 +3,8 @@
  * circuits/onnx/wiring.ts; here the same maps move integers and combinations of wires, at no cost.
  */
 import { concatenated, gathered, type AffineTensor } from '../affine.js';
-import { wiringOf, type Wiring } from '../onnx/wiring.js';
+import { wiringOf } from '../onnx/wiring.js';
+import type { Wiring } from '../onnx/shape.js';
 import { Quantized } from '../quantized.js';
 import type { IntTensor } from '../tensor.js';
 import { defineOp, type NodeView, type Op } from './op.js';

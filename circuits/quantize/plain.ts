@@ -1,7 +1,7 @@
 /** The float graph between simplification and emission: five kinds of node, weights already folded. */
 import type { GraphNode } from '../onnx/graph.js';
 import { sizeOf, type ValueType } from '../onnx/shape.js';
-import type { Wiring } from '../onnx/wiring.js';
+import type { Wiring } from '../onnx/shape.js';
 
 /** Convolution; weights [out, in / group, kernel…] row-major, one bias per output channel. */
 export interface PlainConv {

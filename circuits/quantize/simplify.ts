@@ -7,7 +7,8 @@ import type { ConstantTensor, Graph, GraphNode } from '../onnx/graph.js';
 import { contextOf, inferTypes } from '../onnx/infer.js';
 import { floatAttribute, intAttribute, refuseNode } from '../onnx/node.js';
 import { sizeOf, type ValueType } from '../onnx/shape.js';
-import { type Wiring, wiringOf } from '../onnx/wiring.js';
+import type { Wiring } from '../onnx/shape.js';
+import { wiringOf } from '../onnx/wiring.js';
 import {
   averageAsConv,
   computedGemm,
