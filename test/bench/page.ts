@@ -16,14 +16,12 @@ const { values } = parseArgs({
 const wanted = values.only.split(',').filter(Boolean);
 const records = JSON.parse(readFileSync(recordsFile, 'utf8')) as Records;
 
-for (const { name } of targets()) {
+for (const { name, says } of targets()) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const text = values.from ? recorded(values.from, name) : measured(name);
   if (text === undefined) continue;
   const result = lastLine(text);
-  records[name] = result
-    ? { on: new Date().toISOString().slice(0, 10), machine: machine(), result }
-    : { on: new Date().toISOString().slice(0, 10), machine: machine(), result: null };
+  records[name] = { on: new Date().toISOString().slice(0, 10), machine: machine(), says, result };
   process.stdout.write(`${name}: ${result ? JSON.stringify(result) : 'no figures'}\n`);
   if (!result) process.exitCode = 1;
 }

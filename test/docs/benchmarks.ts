@@ -8,6 +8,8 @@ export type Records = Record<
   {
     readonly on: string;
     readonly machine: string;
+    /** What the Makefile said of it. */
+    readonly says: string;
     /** The line of JSON with which the benchmark ended; null when it failed. */
     readonly result: Readonly<Record<string, unknown>> | null;
   }
@@ -24,19 +26,18 @@ export const targets = (): { name: string; says: string }[] =>
 
 export function benchmarksPage(): string {
   const records = JSON.parse(readFileSync(recordsFile, 'utf8')) as Records;
-  const sections = targets().map(({ name, says }) => {
-    const record = records[name];
+  const sections = Object.entries(records).map(([name, { on, machine, says, result }]) => {
     const head = `## bench-${name}\n\n${says[0]!.toUpperCase()}${says.slice(1)}.\n`;
-    if (!record) return `${head}\nNot recorded yet.\n`;
-    if (!record.result) return `${head}\nFailed on ${record.on} (${record.machine}).\n`;
-    const rows = flat(record.result).map(([field, value]) => `| ${field} | ${value} |`);
-    return `${head}\nMeasured on ${record.on}: ${record.machine}.\n\n| | |\n| --- | ---: |\n${rows.join('\n')}\n`;
+    if (!result) return `${head}\nFailed on ${on} (${machine}).\n`;
+    const rows = flat(result).map(([field, value]) => `| ${field} | ${value} |`);
+    return `${head}\nMeasured on ${on}: ${machine}.\n\n| | |\n| --- | ---: |\n${rows.join('\n')}\n`;
   });
   return `# Benchmarks
 
 Printed by \`make bench\` from the line of JSON with which each benchmark ends; no figure here is typed. Units stand in the
 names: \`Ms\`, \`S\`, \`Bytes\`, \`PerS\`; \`null\` is what this run did not measure. Ratios are taken within one run on one
-machine. The bars that the project holds itself to are in the tests and in the benchmarks themselves.
+machine. The bars that the project holds itself to are in the tests and in the benchmarks themselves. What stands here was
+recorded; \`make help\` lists every benchmark.
 
 ${sections.join('\n')}`;
 }

@@ -126,7 +126,7 @@ test('its bin runs in an empty project', async (t) => {
     JSON.stringify({ input: { data: samples[0]!.x }, nonce: `0x${'7'.repeat(64)}` }),
   );
   const [, modelId, place] = /modelId (0x[0-9a-f]{64})\nfolder {2}(\S+)/.exec(made)!;
-  await verinfer('prove', place!, '--input', 'input.json');
+  await verinfer('prove', '--model', place!, '--input', 'input.json');
   const verdict = await verinfer(
     'verify',
     'receipt.json',
