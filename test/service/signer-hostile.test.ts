@@ -109,6 +109,28 @@ test.serial('R05 two different lies out of three decide nothing', async (t) => {
   t.is(await world.timesListed('two liars'), 1);
 });
 
+test('R05 gas and priority fee are the middle answer, whichever endpoint exaggerates', async (t) => {
+  const says = (wei: number): Endpoint => ({
+    url: `${wei}`,
+    call: async (method) => (method === 'eth_chainId' ? '0x1' : `0x${wei.toString(16)}`),
+  });
+  const call = { from: '', to: '', data: '0x', value: 0n };
+  for (const answers of [
+    [9, 50, 1_000_000],
+    [1_000_000, 9, 50],
+    [50, 1_000_000, 9],
+    [50, 9, 1_000_000],
+  ]) {
+    const view = chainView(1, answers.map(says));
+    t.is(await view.estimateGas(call), 50n);
+    t.is(await view.priorityFeeWei(), 50n);
+  }
+  // Of two, the higher gas (too little fails) and the lower fee (too much is lost).
+  const two = chainView(1, [says(70), says(60)]);
+  t.is(await two.estimateGas(call), 70n);
+  t.is(await two.priorityFeeWei(), 60n);
+});
+
 async function serve(
   answer: (respond: (status: number, body: string | Buffer) => void) => void,
 ): Promise<string> {

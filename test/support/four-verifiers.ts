@@ -1,14 +1,21 @@
 /**
- * One proof encoding, four verdicts: our TypeScript verifier (mcl), snarkjs behind the strict gate, noble's pairing
- * behind the strict gate, and the contract in an EVM. The encoding is bytes and integers as an attacker sends them.
+ * One proof encoding, four or five verdicts: our TypeScript verifier (mcl), snarkjs behind the strict gate, noble's pairing
+ * behind the strict gate, the contract in an EVM, and our C++ pairing. The encoding is bytes and integers as an attacker sends them.
  */
 import { bn254 } from '@noble/curves/bn254.js';
 import { Contract, Interface, toBeHex, zeroPadValue } from 'ethers';
 import * as snarkjs from 'snarkjs';
-import { decodeProof, encodeProof, proofToJson, verifyingKeyToJson } from '../../prover/codec.js';
+import {
+  decodeProof,
+  encodeProof,
+  proofToJson,
+  verifyingKeyBytes,
+  verifyingKeyToJson,
+} from '../../prover/codec.js';
 import { q, r } from '../../prover/curve.js';
 import { checkSignals } from '../../prover/gate.js';
 import type { Proof } from '../../prover/keys.js';
+import { nativeAvailability, verifyManyNative } from '../../prover/native-engine.js';
 import { loadPairing } from '../../prover/pairing-noble.js';
 import { verify } from '../../prover/verify.js';
 import { artifact } from '../../service/chain/artifacts.js';
@@ -28,6 +35,8 @@ export interface Verdicts {
   readonly snarkjs: boolean;
   readonly noble: boolean;
   readonly contract: boolean;
+  /** Where the C++ prover is built. */
+  readonly native?: boolean;
 }
 
 const accepts = async (judge: () => Promise<unknown>): Promise<boolean> => {
@@ -48,6 +57,7 @@ export async function fourVerifiers(
   const vkJson = verifyingKeyToJson(model.key);
   const equation = (await loadPairing()).prepare(model.key);
   const count = model.key.ic.length - 1;
+  const isNative = nativeAvailability().available;
   const gated = ({ proof, signals }: Encoding): Proof => {
     checkSignals(signals, count);
     return decodeProof(proof);
@@ -77,6 +87,15 @@ export async function fourVerifiers(
       contract: await accepts(async () => {
         await chain.provider.call({ to: chain.deployment.verifier, data });
         return true;
+      }),
+      ...(isNative && {
+        native: await accepts(async () =>
+          verifyManyNative(
+            verifyingKeyBytes(model.key),
+            proof,
+            Buffer.concat(signals.map((signal) => Buffer.from(word(signal), 'hex'))),
+          ),
+        ),
       }),
     };
   };
