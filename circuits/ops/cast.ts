@@ -3,13 +3,11 @@
  * Of uint32 and 64-bit types only values inside int32 are carried (carried.ts), so a negative value cast to uint32 is
  * refused for the inference.
  */
-import { AffineWriter, type AffineTensor } from '../affine.js';
-import * as isZero from '../gadgets/is-zero.js';
 import { Quantized } from '../quantized.js';
-import type { Builder } from '../r1cs/builder.js';
 import { dtypeRange } from '../tensor.js';
 import type { Dtype } from '../onnx/graph.js';
 import { settle, settled } from './carried.js';
+import { notZero } from './not-zero.js';
 import { defineOp } from './op.js';
 
 const DTYPE_CODES: Readonly<Record<number, Dtype>> = {
@@ -51,20 +49,3 @@ export const cast = defineOp<Dtype>({
     return [Quantized.of(types[0], result)];
   },
 });
-
-/** 1 − z for the is-zero flag z of each element that can be zero and something else. */
-function notZero(circuit: Builder, x: AffineTensor): AffineTensor {
-  const isOpen = (i: number) => x.lo[i] <= 0 && x.hi[i] >= 0 && x.lo[i] < x.hi[i];
-  const tests = Array.from(x.lo, (_, index) => ({ index, value: 0 })).filter(({ index }) => isOpen(index));
-  const flags = isZero.constrain(circuit, x, tests);
-  const writer = new AffineWriter();
-  for (let i = 0, next = flags; i < x.lo.length; i++) {
-    const known = x.lo[i] > 0 || x.hi[i] < 0 ? 1 : 0;
-    if (!isOpen(i)) writer.end(known, known, known);
-    else {
-      writer.term(next++, -1);
-      writer.end(1, 0, 1);
-    }
-  }
-  return writer.finish(x.shape);
-}

@@ -2,11 +2,10 @@
  * Div (ai.onnx 14) and Mod (ai.onnx 13) on integers, numpy broadcasting. Div rounds towards zero; Mod has the sign of
  * the divisor, with fmod = 1 the sign of the dividend. Division by 0 has no answer: the inference is refused.
  */
-import { AffineWriter, gathered, wiresAsTensor, type AffineTensor } from '../affine.js';
+import { AffineWriter, gathered, type AffineTensor } from '../affine.js';
 import { InputRefused } from '../errors.js';
 import * as atLeast from '../gadgets/at-least.js';
 import * as divide from '../gadgets/divide.js';
-import * as isZero from '../gadgets/is-zero.js';
 import * as product from '../gadgets/product.js';
 import { Quantized } from '../quantized.js';
 import type { Builder } from '../r1cs/builder.js';
@@ -14,6 +13,7 @@ import { LinearCombination } from '../r1cs/linear-combination.js';
 import { broadcastIndices } from '../tensor.js';
 import { requireInteger, settle, settled } from './carried.js';
 import { combined, elementPairs, jointShape } from './elementwise.js';
+import { notZero } from './not-zero.js';
 import { defineOp, type Op } from './op.js';
 
 interface Division {
@@ -161,20 +161,12 @@ export const modulo = division(
     if (agree.lo.every((lo) => lo === 1)) return signed(circuit, b.sign, remainder);
     // Signs differ and the remainder r is not 0: |y| − r counts back from the divisor.
     const count = remainder.lo.length;
-    const tests = Array.from({ length: count }, (_, index) => ({ index, value: 0 }));
-    const zero = isZero.constrain(circuit, remainder, tests);
-    const isMultiple = wiresAsTensor(
-      remainder.shape,
-      zero,
-      new Float64Array(count),
-      new Float64Array(count).fill(1),
-    );
     const unit = (tensor: AffineTensor, scale: number, offset: number) =>
       combined([{ tensor, scale }], offset);
     const turns = product.constrain(
       circuit,
       unit(agree, -1, 1),
-      unit(isMultiple, -1, 1),
+      notZero(circuit, remainder),
       elementPairs(count),
     );
     // r + turn·(|y| − 2r), where r < |y| bounds the difference on both sides; written with −turn so that a divisor of −2^31 fits its wire.

@@ -1,6 +1,7 @@
 /** One test for each error that a review of the circuits found: a false statement that had a proof, or a true one that had none. */
 import test from 'ava';
 import { InputRefused, ModelRefused } from '../../circuits/errors.js';
+import { checkUniqueness } from '../../circuits/r1cs/uniqueness.js';
 import { rangeBits } from '../../circuits/gadgets/range.js';
 import * as requantize from '../../circuits/gadgets/requantize.js';
 import { check, compile } from '../../circuits/index.js';
@@ -186,4 +187,12 @@ test('finding-15: a range just above a large power of two has a bit for its last
     t.is(rangeBits(2 ** k + 1), k + 1);
     if (k > 1) t.is(rangeBits(2 ** k - 1), k);
   }
+});
+
+test('finding-9: Mod by 1 leaves no free inverse', async (t) => {
+  const graph = graphOf('int8', [3], (g, x) => g.node('Mod', [x, g.constant('int8', [3], [5, 1, -1])]));
+  const model = compile(graph);
+  t.deepEqual(checkUniqueness(model.r1cs, { givenWires: model.givenWires }).undetermined, []);
+  t.deepEqual(proven(graph, [-7, -7, 9]), { circuit: [3, 0, 0], reference: [3, 0, 0], ok: true });
+  t.deepEqual(await runtimeOutputs(graph, new Map([['x', Int32Array.of(-7, -7, 9)]])), [3, 0, 0]);
 });
