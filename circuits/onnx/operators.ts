@@ -16,7 +16,7 @@ export interface OperatorRow {
 
 /** Opset versions whose operators the table describes, by domain. */
 export const opsetRange: ReadonlyMap<string, readonly [number, number]> = new Map([
-  ['', [1, 28]],
+  ['', [1, 25]],
   ['ai.onnx.ml', [1, 5]],
   ['com.microsoft', [1, 1]],
 ]);
