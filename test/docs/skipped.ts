@@ -51,9 +51,4 @@ export const skipped: readonly Skipped[] = [
     contains: 'verinfer ceremony fetch http',
     reason: 'needs a coordinator and a chain: clean-clone.slow.test.ts makes this audit, from a clone',
   },
-  {
-    page: 'docs/audit.md',
-    contains: 'verinfer ceremony fetch',
-    reason: 'needs a coordinator, a node and a receipt that came by mail: the audit tests run these verbs',
-  },
 ];
