@@ -116,7 +116,7 @@ test('its bin runs in an empty project', async (t) => {
     run(process.execPath, [bin, ...args], { cwd: root, env: { PATH: process.env['PATH'], NO_COLOR: '1' } });
   t.is((await verinfer('--version')).stdout.trim(), manifest.version);
   const model = 'node_modules/verinfer/models/digits8x8';
-  t.regex((await verinfer('compile', join(model, 'model.onnx'))).stdout, /total .* 1788 rows/);
+  t.regex((await verinfer('compile', join(model, 'model.onnx'))).stdout, /^total\s+1,?788\s/m);
   const made = (await verinfer('setup', join(model, 'model.onnx'), '--models', 'models')).stdout;
   const { samples } = JSON.parse(await readFile(join(root, model, 'samples.json'), 'utf8')) as {
     samples: { x: number[] }[];
