@@ -1,6 +1,8 @@
 /** ONNX bytes → the executed graph: what is proven, and the ONNX bytes that ONNX Runtime runs beside it as the oracle. */
 import { encodeGraph } from '../onnx/encode.js';
 import type { Graph } from '../onnx/graph.js';
+import { ModelRefused } from '../errors.js';
+import { inferTypes } from '../onnx/infer.js';
 import { loadGraph, type LoadOptions } from '../onnx/load.js';
 import { defaultCostLimits, estimateCost, type CostEstimate, type CostLimits } from './estimate.js';
 import { lower } from './lowering.js';
@@ -24,8 +26,16 @@ export interface ImportOptions extends LoadOptions {
 /** Throws ModelRefused naming node, attribute, expected and got. */
 export function importModel(bytes: Uint8Array, options: ImportOptions = {}): ImportedModel {
   const { metadata, ...loaded } = loadGraph(bytes, options);
+  refuseDoubles(loaded);
   const { integer: bare, executed, notes } = lower(loaded);
   const integer = metadata ? { ...bare, metadata } : bare;
   const estimate = estimateCost(integer, options.costLimits ?? defaultCostLimits);
   return { estimate, graph: integer, executedModel: encodeGraph(executed), executedGraph: executed, notes };
+}
+
+/** Double precision is read for what only compares (circuits/quantize/decision-graph.ts); nothing else computes in it. */
+export function refuseDoubles(graph: Graph): void {
+  for (const [name, { dtype }] of [...graph.constants, ...inferTypes(graph)])
+    if (dtype === 'float64')
+      throw new ModelRefused({ where: `value "${name}"`, what: 'dtype', expected: 'float32', got: dtype });
 }

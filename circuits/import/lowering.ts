@@ -503,6 +503,10 @@ export class Lowering {
     }
     if (value.kind === 'integer') return emitIntegerNode(this, context);
     if (to === 'float32') return this.setFloat(output, value.float);
+    const { float } = value;
+    // Scores of trees are int32: too wide for a table, so the answer is cut to an integer outside the proof.
+    if (float.op === 'dequantized' && float.quantization.dtype === 'int32' && to === 'int64')
+      return this.setFloat(output, { op: 'tail', dtype: 'int64', node, args: [float], shape: float.shape });
     lowerTruncation(this, context, to);
   }
 

@@ -26,6 +26,7 @@ import type { AttributeValue, ConstantTensor, Dtype, Graph, ValueInfo } from './
 
 const ELEMENT_TYPE: Record<Dtype, TensorProto_DataType> = {
   float32: TensorProto_DataType.FLOAT,
+  float64: TensorProto_DataType.DOUBLE,
   int8: TensorProto_DataType.INT8,
   uint8: TensorProto_DataType.UINT8,
   int16: TensorProto_DataType.INT16,

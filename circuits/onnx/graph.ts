@@ -3,10 +3,21 @@
  * circuits/import) and giving it meaning (circuits/ops, circuits/compile.ts).
  */
 export type Dtype =
-  'float32' | 'int8' | 'uint8' | 'int16' | 'uint16' | 'int32' | 'uint32' | 'int64' | 'uint64' | 'bool';
+  | 'float32'
+  | 'float64'
+  | 'int8'
+  | 'uint8'
+  | 'int16'
+  | 'uint16'
+  | 'int32'
+  | 'uint32'
+  | 'int64'
+  | 'uint64'
+  | 'bool';
 
 export type TensorData =
   | Float32Array
+  | Float64Array
   | Int8Array
   | Uint8Array
   | Int16Array

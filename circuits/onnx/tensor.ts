@@ -6,6 +6,7 @@ import type { ConstantTensor, Dtype, TensorData } from './graph.js';
 /** ONNX TensorProto.DataType codes of the types we read. */
 export const dtypeCodes: Readonly<Record<Dtype, number>> = {
   float32: 1,
+  float64: 11,
   uint8: 2,
   int8: 3,
   uint16: 4,
@@ -33,7 +34,6 @@ export const fourBitTypes: ReadonlyMap<number, { dtype: Dtype; range: readonly [
 const otherTypes: Readonly<Record<number, string>> = {
   8: 'string',
   10: 'float16',
-  11: 'float64',
   14: 'complex64',
   15: 'complex128',
   16: 'bfloat16',
@@ -82,6 +82,8 @@ export function newTensorData(dtype: Dtype, count: number): TensorData {
   switch (dtype) {
     case 'float32':
       return new Float32Array(count);
+    case 'float64':
+      return new Float64Array(count);
     case 'int8':
       return new Int8Array(count);
     case 'uint8':
@@ -149,6 +151,7 @@ export function readTensor(proto: TensorProto, where: string, mayHoldNaN = false
 
 function typedValues(proto: TensorProto, dtype: Dtype): readonly (number | bigint)[] {
   if (dtype === 'float32') return proto.floatData;
+  if (dtype === 'float64') return proto.doubleData;
   if (dtype === 'int64') return proto.int64Data;
   if (dtype === 'uint32' || dtype === 'uint64') return proto.uint64Data;
   return proto.int32Data;
@@ -158,7 +161,7 @@ function fill(data: TensorData, typed: readonly (number | bigint)[], dtype: Dtyp
   for (let i = 0; i < typed.length; i++) {
     data[i] = (dtype === 'uint32' ? Number(typed[i]) : typed[i]!) as never;
     // A value the type cannot hold would wrap silently: -1 as a uint8 is another model.
-    if (dtype !== 'float32' && BigInt(data[i]!) !== BigInt(typed[i]!)) {
+    if (dtype !== 'float32' && dtype !== 'float64' && BigInt(data[i]!) !== BigInt(typed[i]!)) {
       throw new ModelRefused({
         where,
         what: `element ${i}`,
@@ -170,7 +173,7 @@ function fill(data: TensorData, typed: readonly (number | bigint)[], dtype: Dtyp
 }
 
 function checkValues(data: TensorData, dtype: Dtype, where: string): void {
-  if (dtype === 'float32') {
+  if (dtype === 'float32' || dtype === 'float64') {
     const at = (data as Float32Array).findIndex(Number.isNaN);
     if (at >= 0) throw new ModelRefused({ where, what: `element ${at}`, expected: 'a number', got: 'NaN' });
   } else if (dtype === 'bool') {

@@ -185,7 +185,7 @@ class DecisionGraph {
   private cast(node: GraphNode): readonly DecisionSum[] {
     const { elements } = this.tensor(node.inputs[0]!);
     const [from, to] = [node.inputs[0]!, node.outputs[0]!].map((name) => this.types.get(name)!.dtype);
-    if (to === 'float32' || from !== 'float32') return elements;
+    if (to.startsWith('float') || !from.startsWith('float')) return elements;
     return elements.map((sum) =>
       sumOf(
         this.decisions.combine([this.decisions.joined(sum)], ([leaf]) => {

@@ -112,8 +112,10 @@ export class Decisions {
   /** 1 where the comparison holds, else 0. */
   compare(type: string, a: Decision, b: Decision): Decision {
     return this.combine([a, b], ([x, y]) => {
-      if (x!.kind === 'number' && y!.kind === 'number')
+      if (x!.kind === 'number' && y!.kind === 'number') {
+        requireClear(x!.value, y!.value);
         return numberLeaf(Number(holds(type, x!.value, y!.value)));
+      }
       if (x!.kind === 'feature' && y!.kind === 'number') return test(type, x!.feature, y!.value);
       if (x!.kind === 'number' && y!.kind === 'feature') return test(MIRRORED[type]!, y!.feature, x!.value);
       throw new NotDecisions('two features compared');
@@ -128,6 +130,12 @@ const MIRRORED: Readonly<Record<string, string>> = {
   GreaterOrEqual: 'LessOrEqual',
   Equal: 'Equal',
 };
+
+/** Sums are exact here and rounded in the file: two numbers that only rounding tells apart are not compared. */
+function requireClear(x: number, y: number): void {
+  if (x !== y && Math.abs(x - y) <= 1e-5 * Math.max(1, Math.abs(x)))
+    throw new NotDecisions('a comparison that rounding decides');
+}
 
 function holds(type: string, x: number, y: number): boolean {
   switch (type) {
@@ -147,7 +155,10 @@ function holds(type: string, x: number, y: number): boolean {
 /** Of a feature with a number, in the order of float32; NaN, above all numbers, fulfils none. */
 function test(type: string, feature: number, value: number): Decision {
   if (Number.isNaN(value)) throw new NotDecisions('a comparison with NaN');
-  const at = orderedFloat(value);
+  // The first float32 that is not below the number, which may be a double.
+  const nearest = Math.fround(value);
+  const at = orderedFloat(nearest) + Number(nearest < value);
+  const after = nearest === value ? at + 1 : at;
   const below = (cut: number, yes: Decision, no: Decision): Decision => ({
     kind: 'branch',
     feature,
@@ -161,13 +172,13 @@ function test(type: string, feature: number, value: number): Decision {
     case 'Less':
       return below(at, one, zero);
     case 'LessOrEqual':
-      return below(at + 1, one, zero);
+      return below(after, one, zero);
     case 'GreaterOrEqual':
       return below(at, zero, isNumber);
     case 'Greater':
-      return below(at + 1, zero, isNumber);
+      return below(after, zero, isNumber);
     default:
-      return below(at, zero, below(at + 1, one, zero));
+      return after === at ? zero : below(at, zero, below(after, one, zero));
   }
 }
 

@@ -52,7 +52,7 @@ export function forestGraph(
   const constants = new Map<string, ConstantTensor>(
     [...graph.constants].filter(([constant]) => rest.some((node) => node.inputs.includes(constant))),
   );
-  const isInteger = types.get(name)!.dtype !== 'float32';
+  const isInteger = !types.get(name)!.dtype.startsWith('float');
   const shaped = isInteger ? `${name}_scores` : name;
   constants.set(`${name}_shape`, {
     dtype: 'int64',
@@ -90,6 +90,10 @@ export function forestGraph(
   if (isInteger) nodes.push(plain('Cast', [shaped], name, [['to', int(7)]]));
   return {
     ...graph,
+    // Double precision ends here: the scores are integers of 24 bits whatever the file added up in.
+    outputs: graph.outputs.map((output) =>
+      output.dtype === 'float64' ? { ...output, dtype: 'float32' } : output,
+    ),
     opsets: new Map([...graph.opsets, ['ai.onnx.ml', 3]]),
     constants,
     nodes: [...nodes, ...rest],

@@ -7,6 +7,7 @@
 import type { Graph, GraphNode } from '../onnx/graph.js';
 import { intAttribute, refuseNode } from '../onnx/node.js';
 import { sizeOf } from '../onnx/shape.js';
+import { refuseDoubles } from '../import/import.js';
 import { asForest } from './decision-graph.js';
 import { type CalibrationInput, observeValues, type ObservedValue } from './calibrate.js';
 import { Emitter, type QuantizedValue, type QuantizeOptions } from './emitter.js';
@@ -49,6 +50,7 @@ export async function quantizeGraph(
   const folded = await foldConstants(given);
   const forest = asForest(folded);
   if (forest) return { graph: forest, integers: new Map() };
+  refuseDoubles(folded);
   const graph = lowerTabular(folded);
   const inputNames = graph.inputs.map(({ name }) => name);
   const echoed = graph.outputs.find(({ name }) => inputNames.includes(name));

@@ -73,7 +73,11 @@ async function judge(
     inputs: readTensors(join(folder, dir), 'input'),
     outputs: readTensors(join(folder, dir), 'output'),
   }));
-  const imported = await importOrQuantize(bytes, item, vectors, isFloat);
+  // Where the index names no shape for a symbolic dimension, the vectors do.
+  const given = item.inputs.map((name, i) => [name, vectors[0]?.inputs[i]?.shape] as const);
+  const known = Object.fromEntries(given.flatMap(([name, shape]) => (shape ? [[name, shape]] : [])));
+  const shaped = Object.keys(item.shapes).length > 0 ? item : { ...item, shapes: known };
+  const imported = await importOrQuantize(bytes, shaped, vectors, isFloat);
   const compiled = compile(imported.graph);
   const { rows, uniqueness } = { rows: compiled.r1cs.constraintCount, uniqueness: uniquenessOf(compiled) };
   if (uniqueness) return { verdict: 'wrong', reason: uniqueness, rows };

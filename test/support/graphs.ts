@@ -72,6 +72,8 @@ function typed(dtype: Dtype, values: ArrayLike<number>): TensorData {
   switch (dtype) {
     case 'float32':
       return Float32Array.from(values);
+    case 'float64':
+      return Float64Array.from(values);
     case 'int8':
       return Int8Array.from(values);
     case 'uint8':

@@ -1,5 +1,6 @@
 /** Trees that an exporter wrote as matrix products or as gathers become trees again, equal on every sample. */
 import test, { type ExecutionContext } from 'ava';
+import { ModelRefused } from '../../../circuits/errors.js';
 import { compile } from '../../../circuits/index.js';
 import { importModel } from '../../../circuits/import/import.js';
 import { encodeGraph } from '../../../circuits/onnx/encode.js';
@@ -22,6 +23,10 @@ class Exported {
 
   floats(shape: number[], values: readonly number[]): string {
     return this.constant({ dtype: 'float32', shape, data: Float32Array.from(values) });
+  }
+
+  doubles(shape: number[], values: readonly number[]): string {
+    return this.constant({ dtype: 'float64', shape, data: Float64Array.from(values) });
   }
 
   integers(shape: number[], values: readonly number[]): string {
@@ -62,15 +67,16 @@ class Exported {
 const many = <T>(count: number, of: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => of(i));
 
 /** Every comparison at once, paths as a matrix product, leaves as another. */
-function asProducts(comparison: string): Graph {
+function asProducts(comparison: string, isDouble = false): Graph {
   const net = new Exported(new SeededRandom(comparison.length));
   const inner = LEAVES - 1;
   const features = many(inner, () => Math.floor(net.random.between(0, FEATURES)));
-  const picked = net.add('Gather', ['x', net.integers([inner], features)], { axis: 1 });
-  const cuts = net.floats(
-    [inner],
-    many(inner, () => net.number(-2, 2)),
-  );
+  const x = isDouble ? net.add('Cast', ['x'], { to: 11 }) : 'x';
+  const picked = net.add('Gather', [x, net.integers([inner], features)], { axis: 1 });
+  const numbers = many(inner, () => net.number(-2, 2));
+  // A double between two float32 neighbours, just above or below a value that the samples take.
+  const near = numbers.map((value, i) => value + [0, 1e-12, -1e-12][i % 3]!);
+  const cuts = isDouble ? net.doubles([inner], near) : net.floats([inner], numbers);
   const bits = net.add('Cast', [net.add(comparison, [picked, cuts])], { to: 1 });
   const paths = new Array<number>(inner * LEAVES).fill(0);
   const counts = new Array<number>(LEAVES).fill(0);
@@ -158,7 +164,9 @@ async function agrees(t: ExecutionContext, graph: Graph): Promise<void> {
 }
 
 for (const comparison of ['Less', 'LessOrEqual', 'Greater', 'GreaterOrEqual'])
-  test(`a tree of ${comparison} as matrix products`, async (t) => agrees(t, asProducts(comparison)));
+  for (const isDouble of [false, true])
+    test(`a tree of ${comparison} as matrix products${isDouble ? ', thresholds in double' : ''}`, async (t) =>
+      agrees(t, asProducts(comparison, isDouble)));
 
 test('four trees as gathers, level by level, and their label', async (t) => agrees(t, asGathers()));
 
@@ -178,4 +186,18 @@ test('a graph that uses its input otherwise is no forest', (t) => {
     { to: 1 },
   );
   t.is(asForest(net.graph(net.add('Mul', [bits, 'x']), [1, FEATURES])), undefined);
+});
+
+test('double precision elsewhere is refused by name', async (t) => {
+  const net = new Exported(new SeededRandom(3));
+  const x = net.add('Cast', ['x'], { to: 11 });
+  const w = net.doubles(
+    [FEATURES, 2],
+    many(FEATURES * 2, () => 0.5),
+  );
+  const bytes = encodeGraph(net.graph(net.add('Cast', [net.add('MatMul', [x, w])], { to: 1 }), [1, 2]));
+  t.regex(t.throws(() => importModel(bytes), { instanceOf: ModelRefused })!.message, /float32, got float64/);
+  const data = new Float32Array(FEATURES);
+  const sample = new Map<string, ConstantTensor>([['x', { dtype: 'float32', shape: [1, FEATURES], data }]]);
+  await t.throwsAsync(quantizeModel(bytes, [sample]), { instanceOf: ModelRefused });
 });
