@@ -125,7 +125,11 @@ class Job : public std::enable_shared_from_this<Job> {
     try {
       (*message)(env);
     } catch (const Napi::Error& e) {
-      e.ThrowAsJavaScriptException();
+      try {
+        e.ThrowAsJavaScriptException();
+      } catch (const Napi::Error&) {
+        // an environment that is ending (a worker told to exit) runs no more JavaScript: the answer is lost, no more
+      }
     }
   }
 

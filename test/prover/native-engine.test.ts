@@ -199,7 +199,9 @@ built(
         worker.on('error', reject);
         worker.on('exit', () => resolve(result));
       });
-    const results = await Promise.all([run(false), run(true), run(false), run(true)]);
+    const results = await Promise.all(
+      [false, true, false, true, true, true, true, true, true].map((leave) => run(leave)),
+    );
     const signals = publicSignalsOf(witness, key.publicCount);
     for (const proof of [results[0], results[2]])
       t.true(await verify(key.verifyingKey, signals, proof as never));
