@@ -48,19 +48,22 @@ export function lowerComparison(lowering: Lowering, context: NodeContext): void 
   lowering.setInteger(node.outputs[0]!, result);
 }
 
-/** Wider integers may meet in one float32: then the order of the integers is not that of the floats. */
+/** Wider integers may meet in one float32, large ones in infinity: then the order of the integers is not that of the floats. */
 const NARROW: readonly Dtype[] = ['int8', 'uint8', 'int16', 'uint16', 'bool'];
 
-/** The integers of a float that are in its very order: one scale, at most 16 bits. */
+/** The integers of a float that are in its very order: one scale, at most 16 bits, all finite. */
 export function orderedIntegers(float: Float): Tensor | undefined {
   if (float.op !== 'dequantized' || float.quantization.axis !== undefined) return undefined;
-  return NARROW.includes(float.quantization.dtype) ? float.tensor : undefined;
+  const { dtype, scales, zeroPoints } = float.quantization;
+  if (!NARROW.includes(dtype)) return undefined;
+  const params = { scale: scales[0]!, zeroPoint: zeroPoints[0]! };
+  return rangeOf(dtype).every((end) => Number.isFinite(dequantize(end, params))) ? float.tensor : undefined;
 }
 
 function quantized(node: GraphNode, float: Float): DequantizedFloat {
   if (float.op === 'dequantized' && float.quantization.axis === undefined) {
     if (orderedIntegers(float)) return float;
-    return refuseNode(node, 'operand dtype', 'of at most 16 bits', float.quantization.dtype);
+    return refuseNode(node, 'operand', 'of at most 16 bits and finite', float.quantization.dtype);
   }
   const got = float.op === 'dequantized' ? 'quantized per axis' : `a float ${float.op}`;
   return refuseNode(

@@ -5,7 +5,7 @@ import { dtypeCodes } from '../onnx/tensor.js';
 import type { GraphBuilder, NodeParts, Tensor } from './builder.js';
 
 /**
- * Types for which ONNX Runtime has no kernel of these operators, and the wider type that has one. Both wrap modulo a
+ * Types for which ONNX Runtime has no safe kernel of these operators, and the wider type that has one. Both wrap modulo a
  * power of two, and a Cast back keeps the low bits, so the widened operator is the same function.
  */
 const arithmetic: Partial<Record<Dtype, Dtype>> = {
@@ -20,7 +20,9 @@ const widened: Readonly<Record<string, Partial<Record<Dtype, Dtype>>>> = {
   Add: arithmetic,
   Sub: arithmetic,
   Mul: arithmetic,
-  Div: arithmetic,
+  // −2³¹ / −1 stops the process that runs it: x86 has no such quotient, and ONNX Runtime does not look for it.
+  Div: { ...arithmetic, int32: 'int64' },
+  Mod: { int32: 'int64' },
   Max: { int16: 'int32', uint16: 'int32' },
   Min: { int16: 'int32', uint16: 'int32' },
   BitShift: { uint16: 'uint32' },

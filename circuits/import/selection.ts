@@ -5,7 +5,7 @@
 import type { AttributeValue, Dtype } from '../onnx/graph.js';
 import { axisOf, intAttribute, refuseNode } from '../onnx/node.js';
 import { sizeOf, stridesOf, type NodeContext } from '../onnx/shape.js';
-import { newTensorData } from '../onnx/tensor.js';
+import { dtypeCodes, newTensorData } from '../onnx/tensor.js';
 import type { GraphBuilder, Tensor } from './builder.js';
 import { emitInteger } from './emit-integer.js';
 import type { Lowering } from './lowering.js';
@@ -62,7 +62,16 @@ export function oneHot(lowering: Lowering, context: NodeContext): Tensor {
   const type = { dtype: lowering.dtypeOf(node.outputs[0]!), shape: lowering.shapeOf(node.outputs[0]!) };
   const axis = axisOf(node, intAttribute(node, 'axis', -1), indices.shape.length + 1);
   const depth = type.shape[axis]!;
-  const own = reshape(builder, `${node.name}/indices`, indices, [
+  // The positions need not fit the type of the indices.
+  const wide = emitInteger(
+    builder,
+    `${node.name}/wide`,
+    { dtype: 'int64', shape: indices.shape },
+    'Cast',
+    [indices],
+    { to: { kind: 'int', value: dtypeCodes.int64 } },
+  );
+  const own = reshape(builder, `${node.name}/indices`, wide, [
     ...indices.shape.slice(0, axis),
     1,
     ...indices.shape.slice(axis),
@@ -70,7 +79,7 @@ export function oneHot(lowering: Lowering, context: NodeContext): Tensor {
   const matches = [0, depth].map((back) => {
     const shape = [depth, ...indices.shape.slice(axis).map(() => 1)];
     const positions = Int32Array.from({ length: depth }, (_, i) => i - back);
-    const at = constants(builder, `${node.name}/positions`, indices.dtype, shape, positions);
+    const at = constants(builder, `${node.name}/positions`, 'int64', shape, positions);
     return emitInteger(builder, `${node.name}/equal`, { dtype: 'bool', shape: type.shape }, 'Equal', [
       own,
       at,

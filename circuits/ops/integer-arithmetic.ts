@@ -89,7 +89,7 @@ export const multiply = pairwise(
   (x, y, dtype) => settledProduct('Mul', x, y, dtype),
   (circuit, x, y, shape, dtype) => {
     const [left, right] = [x, y].map((tensor) => broadcastIndices(tensor.shape, shape));
-    if (x.wires.length > 0 && y.wires.length > 0)
+    if (!isExact(x, left, y, right))
       return settleProduct(circuit, gathered(x, shape, left), gathered(y, shape, right), dtype);
     const products = accumulate(circuit, x, y, shape, (product, end) => {
       left.forEach((at, i) => {
@@ -97,11 +97,27 @@ export const multiply = pairwise(
         end();
       });
     });
-    if (products.lo.some((lo, i) => !Number.isSafeInteger(lo) || !Number.isSafeInteger(products.hi[i])))
-      return settleProduct(circuit, gathered(x, shape, left), gathered(y, shape, right), dtype);
     return settle(circuit, products, dtype);
   },
 );
+
+/**
+ * One operand is constant, and what its numbers make of the other's combination stays inside the safe integers. A
+ * combination of larger coefficients comes from a wrap; on a wire of its own it is multiplied exactly.
+ */
+function isExact(x: AffineTensor, left: Uint32Array, y: AffineTensor, right: Uint32Array): boolean {
+  if (x.wires.length > 0 && y.wires.length > 0) return false;
+  const coefficient = [x, y].reduce(
+    (most, tensor) => tensor.coefficients.reduce((all, value) => Math.max(all, Math.abs(value)), most),
+    1,
+  );
+  if (coefficient > 2 ** 32) return false;
+  const most = (tensor: AffineTensor, i: number) => Math.max(-tensor.lo[i], tensor.hi[i]);
+  return left.every((at, i) => {
+    const [p, q] = [most(x, at), most(y, right[i])];
+    return Number.isSafeInteger(p * q) && Number.isSafeInteger(coefficient * (x.wires.length > 0 ? q : p));
+  });
+}
 
 function unary(
   type: string,

@@ -2,7 +2,8 @@ import type { AffineTensor } from '../affine.js';
 
 /**
  * One linear combination under construction, reused for every row: terms arrive in any order, `normalize`
- * sorts them by wire and adds up duplicates (a wire stands at most once in a row). Coefficients are safe integers.
+ * sorts them by wire and adds up duplicates (a wire stands at most once in a row). Coefficients are safe integers on the
+ * way too: two that a double has rounded may cancel to a small number that is another one.
  */
 export class LinearCombination {
   wires = new Uint32Array(256);
@@ -38,9 +39,9 @@ export class LinearCombination {
     if (this.length + end - starts[index] > this.wires.length) this.grow(end - starts[index]);
     for (let k = starts[index]; k < end; k++) {
       this.wires[this.length] = wires[k];
-      this.coefficients[this.length++] = coefficients[k] * scale;
+      this.coefficients[this.length++] = exact(coefficients[k] * scale);
     }
-    this.offset += constants[index] * scale;
+    this.offset = exact(this.offset + exact(constants[index] * scale));
     return this;
   }
 
@@ -56,7 +57,7 @@ export class LinearCombination {
     for (let i = 0; i < this.length;) {
       const wire = wires[i];
       let sum = coefficients[i++];
-      while (i < this.length && wires[i] === wire) sum += coefficients[i++];
+      while (i < this.length && wires[i] === wire) sum = exact(sum + coefficients[i++]);
       if (sum === 0) continue;
       wires[kept] = wire;
       coefficients[kept++] = sum;
@@ -121,4 +122,10 @@ export class LinearCombination {
     this.wires = wires;
     this.coefficients = coefficients;
   }
+}
+
+function exact(coefficient: number): number {
+  if (coefficient > Number.MAX_SAFE_INTEGER || coefficient < Number.MIN_SAFE_INTEGER)
+    throw new RangeError(`coefficient must be a safe integer, got ${coefficient}`);
+  return coefficient;
 }

@@ -5,8 +5,11 @@ import { checkUniqueness } from '../../circuits/r1cs/uniqueness.js';
 import { rangeBits } from '../../circuits/gadgets/range.js';
 import * as requantize from '../../circuits/gadgets/requantize.js';
 import { check, compile } from '../../circuits/index.js';
+import { importModel } from '../../circuits/import/import.js';
+import { encodeGraph } from '../../circuits/onnx/encode.js';
 import type { Dtype, Graph } from '../../circuits/onnx/graph.js';
 import { Builder } from '../../circuits/r1cs/builder.js';
+import { LinearCombination } from '../../circuits/r1cs/linear-combination.js';
 import { wiresAsTensor } from '../../circuits/affine.js';
 import { GraphWriter, int, ints, smallConvnet } from '../support/graphs.js';
 import { runtimeOutputs } from '../support/operator-agreement.js';
@@ -195,4 +198,89 @@ test('finding-9: Mod by 1 leaves no free inverse', async (t) => {
   t.deepEqual(checkUniqueness(model.r1cs, { givenWires: model.givenWires }).undetermined, []);
   t.deepEqual(proven(graph, [-7, -7, 9]), { circuit: [3, 0, 0], reference: [3, 0, 0], ok: true });
   t.deepEqual(await runtimeOutputs(graph, new Map([['x', Int32Array.of(-7, -7, 9)]])), [3, 0, 0]);
+});
+
+test('finding-16: coefficients that a double would round are refused, even where they cancel', (t) => {
+  const scaledBit = (factors: readonly number[]) =>
+    graphOf(
+      'int8',
+      [1],
+      (g, x) => {
+        const by = (value: string, factor: number) =>
+          g.node('Mul', [value, g.constant('int32', [1], [factor])]);
+        const to = (value: string, code: number) => g.node('Cast', [value], { to: int(code) });
+        const wide = by(by(to(x, 6), 16_777_213), 2_097_151);
+        // Seven bits of a combination whose coefficients need 45.
+        const y = to(to(wide, 3), 6);
+        return g.node('Sub', [by(y, factors[0]), by(y, factors[1])]);
+      },
+      ['int32', [1]],
+    );
+  for (const factors of [
+    [8_388_593, 8_388_592],
+    [3, 2],
+  ])
+    for (const x of [-128, -1, 0, 1, 77, 127]) {
+      const { circuit, reference, ok } = proven(scaledBit(factors), [x]);
+      t.deepEqual({ circuit, ok }, { circuit: reference, ok: true }, `${x}, ${factors.join()}`);
+    }
+  const rounded = wiresAsTensor([1], 1, Float64Array.of(0), Float64Array.of(1));
+  rounded.coefficients[0] = 2 ** 40 + 1;
+  rounded.constants[0] = 2 ** 40 + 1;
+  const sum = new LinearCombination();
+  t.throws(() => sum.addElement(rounded, 0, 2 ** 13 + 1), { message: /safe integer/ });
+  const large = wiresAsTensor([1], 1, Float64Array.of(0), Float64Array.of(1));
+  large.coefficients[0] = Number.MAX_SAFE_INTEGER;
+  sum.clear().addElement(large, 0, 1).add(2, 1).addElement(large, 0, 1).addElement(large, 0, -1);
+  t.throws(() => sum.normalize(), { message: /safe integer/ });
+});
+
+test('finding-17: −2^31 / −1 and its remainder do not stop the process that runs the executed graph', async (t) => {
+  for (const type of ['Div', 'Mod']) {
+    const g = new GraphWriter();
+    const z = g.node(type, [g.input('x', 'int32', [2]), g.input('y', 'int32', [2])]);
+    const { executedGraph, graph } = importModel(
+      encodeGraph(g.finish([{ name: z, dtype: 'int32', shape: [2] }])),
+    );
+    t.is(executedGraph.nodes.filter((node) => node.type === 'Cast').length, 3);
+    const inputs = new Map([
+      ['x', Int32Array.of(-(2 ** 31), -7)],
+      ['y', Int32Array.of(-1, 2)],
+    ]);
+    const want = type === 'Div' ? [-(2 ** 31), -3] : [0, 1];
+    t.deepEqual(await runtimeOutputs(executedGraph, inputs), want);
+    t.deepEqual(
+      [...compile(graph).reference(inputs).values()].flatMap((values) => [...values]),
+      want,
+    );
+  }
+});
+
+test('finding-18: OneHot compares indices of few bits with positions that do not fit them', (t) => {
+  const positionsOn = (dtype: Dtype, depth: number, index: number): number[] => {
+    const g = new GraphWriter();
+    const values = [g.constant('int64', [], [depth]), g.constant('int64', [2], [0, 1])];
+    const y = g.node('OneHot', [g.input('x', dtype, [1]), ...values]);
+    const bytes = encodeGraph(g.finish([{ name: y, dtype: 'int64', shape: [1, depth] }]));
+    const [bits] = compile(importModel(bytes).graph)
+      .reference(new Map([['x', Int32Array.of(index)]]))
+      .values();
+    return Array.from(bits).flatMap((bit, i) => (bit === 1 ? [i] : []));
+  };
+  t.deepEqual(positionsOn('uint8', 3, 253), []);
+  t.deepEqual(positionsOn('int8', 200, -126), [74]);
+  t.deepEqual(positionsOn('uint8', 300, 0), [0]);
+  t.deepEqual(positionsOn('int32', 5, -2), [3]);
+});
+
+test('finding-19: integers that dequantize to infinity are not compared as if they were their floats', (t) => {
+  const compared = (scale: number) => {
+    const g = new GraphWriter();
+    const float = (name: string) =>
+      g.node('DequantizeLinear', [g.input(name, 'int8', [1]), g.scale(scale), zero(g)]);
+    const z = g.node('Equal', [float('x'), float('y')]);
+    return importModel(encodeGraph(g.finish([{ name: z, dtype: 'bool', shape: [1] }])));
+  };
+  t.notThrows(() => compared(1e36));
+  t.throws(() => compared(1e37), { instanceOf: ModelRefused, message: /finite/ });
 });
