@@ -44,11 +44,7 @@ test('U04 one bit of any file of a model, and neither API nor prover uses it', a
   for (const name of modelFiles) {
     const path = join(models, modelId, name);
     await flipOneBit(path, draw);
-    await t.throwsAsync(
-      ensureFolder(models, modelId, files, null),
-      { instanceOf: ArtifactDamaged },
-      name,
-    );
+    await t.throwsAsync(ensureFolder(models, modelId, files, null), { instanceOf: ArtifactDamaged }, name);
     await copyFile(join(installed.folder, name), path);
   }
   // What the prover reads it checks itself, in case the folder changed since.
