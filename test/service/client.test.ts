@@ -184,7 +184,13 @@ test('the opening is what the service commits to: rounded, by axis, in the order
   for (const input of inputs) {
     const given = input.quantization || input.encoding ? values : values.map(Math.round);
     const spec = { name: 'x', shape, ...input };
-    const boundary = { ...spec, isOrdered: input.encoding ? true : undefined } as unknown as InputBoundary;
+    const isFloat = input.quantization !== undefined || input.encoding !== undefined;
+    const boundary: InputBoundary = {
+      ...spec,
+      tensor: 'x',
+      given: { name: 'x', dtype: isFloat ? 'float32' : input.dtype, shape },
+      ...(input.encoding ? { isOrdered: true } : {}),
+    };
     const committed = quantizeInputs([boundary], { x: given }).get('x')!;
     const manifest = { inputMode: 'committed', inputs: [spec] } as unknown as Manifest;
     const { inputs: opened, salt } = openingOf(manifest, given, '0x01');
