@@ -1,3 +1,4 @@
+import { answersOf } from './answer-record.js';
 import { type Quantization, viewOf } from './boundary.js';
 import { ModelRefused } from './errors.js';
 import type { AttributeValue, Graph } from './onnx/graph.js';
@@ -129,10 +130,23 @@ export function manifestOf(
     packing: { signalBytes: SIGNAL_BYTES, elementOrder: 'row-major', byteOrder: 'big-endian' },
     publicSignalCount:
       1 + (inputMode === 'public' ? signals(inputs) : 1) + (outputMode === 'packed' ? signals(outputs) : 1),
-    postProcessing: steps,
+    postProcessing: [...steps, ...namingSteps(graph)],
     ...(quantizedFrom && { quantizedFrom }),
     results: graph.outputs.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
   };
+}
+
+/** Class names that were taken off the answers: ai.onnx.ml's operators, behind everything else. */
+function namingSteps({ metadata, outputs }: Graph): PostProcessingStep[] {
+  const names = outputs.map(({ name }) => name);
+  return answersOf(metadata, names).map(({ operator, tensor, output, labels }) => {
+    const isText = labels.every((label) => typeof label === 'string');
+    const attributes =
+      operator === 'LabelEncoder'
+        ? { keys_int64s: labels.map((_, i) => i), values_strings: labels }
+        : { [isText ? 'classlabels_strings' : 'classlabels_int64s']: labels };
+    return { operator, inputs: [tensor], outputs: [output], attributes };
+  }) as PostProcessingStep[];
 }
 
 function byteLength(tensors: readonly TensorInfo[]): number {

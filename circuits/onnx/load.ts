@@ -14,7 +14,9 @@ import {
   type NodeProto,
   type ValueInfoProto,
 } from 'onnx-buf';
+import { ANSWERS_KEY } from '../answer-record.js';
 import { ModelRefused } from '../errors.js';
+import { withoutClassNames } from './answers.js';
 import type { AttributeValue, ConstantTensor, Graph, GraphNode, ValueInfo } from './graph.js';
 import { refuseNode } from './node.js';
 import { operators, opsetRange, type AttributeKind } from './operators.js';
@@ -36,6 +38,16 @@ export function loadGraph(bytes: Uint8Array, options: LoadOptions = {}): Graph {
     throw new ModelRefused({ where: 'file', what: 'graph', expected: 'present', got: 'none' });
   const graph = inferGraph(upgrade(readGraph(model, model.graph, options)));
   const metadata = readMetadata(model);
+  for (const [key, value] of graph.metadata ?? []) {
+    if (metadata.has(key))
+      throw new ModelRefused({
+        where: 'file',
+        what: `metadata "${key}"`,
+        expected: 'absent, where the graph names its classes itself',
+        got: 'present',
+      });
+    metadata.set(key, value);
+  }
   return metadata.size > 0 ? { ...graph, metadata } : graph;
 }
 
@@ -94,31 +106,47 @@ function readGraph(model: ModelProto, proto: GraphProto, { shapes = {} }: LoadOp
         got: 'no such input',
       });
   }
-  const nodes = withoutUnusedOutputs(
+  const given = withoutUnusedOutputs(
     proto.node.map((node, index) => readNode(node, index, opsets)),
     new Set(proto.output.map(({ name }) => name)),
   );
+  requireUniqueOutputs(proto);
+  const {
+    nodes,
+    outputs: left,
+    steps,
+  } = withoutClassNames(
+    given,
+    proto.output.map(({ name }) => name),
+  );
+  // Checked as uploaded: a ZipMap's output too is defined once.
+  defineValues(inputs, constants, given);
   const defined = defineValues(inputs, constants, nodes);
-  const outputs = proto.output.map((info) => readOutput(info, defined));
+  const declared = new Map(proto.output.map((info) => [info.name, info]));
+  const outputs = left.map((name) => readOutput(name, declared.get(name), defined));
   if (inputs.length === 0)
     throw new ModelRefused({ where: 'graph', what: 'inputs', expected: 'at least one', got: '0' });
   if (outputs.length === 0)
     throw new ModelRefused({ where: 'graph', what: 'outputs', expected: 'at least one', got: '0' });
-  if (new Set(outputs.map((output) => output.name)).size !== outputs.length) {
-    throw new ModelRefused({
-      where: 'graph',
-      what: 'outputs',
-      expected: 'unique names',
-      got: outputs.map((output) => output.name).join(', '),
-    });
-  }
   return {
     opsets,
+    ...(steps.length > 0 && { metadata: new Map([[ANSWERS_KEY, JSON.stringify(steps)]]) }),
     inputs,
     outputs,
     constants,
     nodes: sortNodes(nodes, new Set([...inputs.map((input) => input.name), ...constants.keys()])),
   };
+}
+
+function requireUniqueOutputs({ output }: GraphProto): void {
+  const names = output.map(({ name }) => name);
+  if (new Set(names).size !== names.length)
+    throw new ModelRefused({
+      where: 'graph',
+      what: 'outputs',
+      expected: 'unique names',
+      got: names.join(', '),
+    });
 }
 
 function readOpsets(model: ModelProto): Map<string, number> {
@@ -216,12 +244,12 @@ function readInput(info: ValueInfoProto, given: readonly number[] | undefined): 
 }
 
 /** Dtype and shape are what inference finds; the declaration is only checked for being a tensor. */
-function readOutput(info: ValueInfoProto, defined: ReadonlySet<string>): ValueInfo {
-  const where = `output "${info.name}"`;
-  if (info.type?.value.case !== undefined) tensorType(info, where);
-  if (!defined.has(info.name))
+function readOutput(name: string, info: ValueInfoProto | undefined, defined: ReadonlySet<string>): ValueInfo {
+  const where = `output "${name}"`;
+  if (info?.type?.value.case !== undefined) tensorType(info, where);
+  if (!defined.has(name))
     throw new ModelRefused({ where, what: 'value', expected: 'computed by the graph', got: 'undefined' });
-  return { name: info.name, dtype: 'float32', shape: [] };
+  return { name, dtype: 'float32', shape: [] };
 }
 
 function readNode(proto: NodeProto, index: number, opsets: ReadonlyMap<string, number>): GraphNode {

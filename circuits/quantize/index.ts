@@ -8,6 +8,7 @@ import type { CalibrationInput } from './calibrate.js';
 import type { QuantizeOptions } from './emitter.js';
 import { type Evaluation, evaluateQuantized } from './evaluate.js';
 import { quantizeGraph } from './quantize-graph.js';
+import { ANSWERS_KEY } from '../answer-record.js';
 import { ModelRefused } from '../errors.js';
 import { type QuantizationRecord, RECORD_KEY, toPpm } from '../quantization-record.js';
 
@@ -68,7 +69,11 @@ export async function quantizeModel(
     evaluation?.inputs ?? calibration,
     evaluation?.labels,
   );
-  const metadata = new Map([[RECORD_KEY, JSON.stringify(recordOfEvaluation(bytes, measured))]]);
+  const answers = graph.metadata?.get(ANSWERS_KEY);
+  const metadata = new Map([
+    [RECORD_KEY, JSON.stringify(recordOfEvaluation(bytes, measured))],
+    ...(answers === undefined ? [] : [[ANSWERS_KEY, answers] as const]),
+  ]);
   const model = encodeGraph({ ...quantized.graph, metadata });
   const { cost, refusal } = estimateCost(model);
   const report = { options, calibrationSamples: calibration.length, evaluation: measured, cost, refusal };
