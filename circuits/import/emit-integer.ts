@@ -25,6 +25,8 @@ const widened: Readonly<Record<string, Partial<Record<Dtype, Dtype>>>> = {
   Mod: { int32: 'int64' },
   Max: { int16: 'int32', uint16: 'int32' },
   Min: { int16: 'int32', uint16: 'int32' },
+  ArgMax: { int16: 'int32', uint16: 'int32', uint32: 'int64', uint64: 'int64' },
+  ArgMin: { int16: 'int32', uint16: 'int32', uint32: 'int64', uint64: 'int64' },
   BitShift: { uint16: 'uint32' },
   Where: { int8: 'int32', int16: 'int32', uint16: 'int32', uint32: 'int64', uint64: 'int64' },
   Equal: { int8: 'int32', uint8: 'int32', int16: 'int32', uint16: 'int32', uint32: 'int64', uint64: 'int64' },

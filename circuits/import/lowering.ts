@@ -13,6 +13,7 @@ import type { Wiring } from '../onnx/shape.js';
 import { GraphBuilder, type Tensor } from './builder.js';
 import { lowerIntegerProduct, scaled } from './accumulator.js';
 import { isContrib, lowerContrib } from './contrib.js';
+import { emitInteger } from './emit-integer.js';
 import { emitIntegerNode } from './integer.js';
 import { isComparison, lowerChoice, lowerComparison, lowerTruncation, orderedIntegers } from './choice.js';
 import { emitConvolution, emitGemm, emitMatrixProduct, type Operand } from './linear.js';
@@ -570,10 +571,13 @@ export class Lowering {
       value.kind === 'integer' ? value.tensor : isAlone ? orderedIntegers(value.float) : undefined;
     if (!integers) return this.tail(context);
     const output = node.outputs[0]!;
-    const tensor = this.builder.emit(
+    const tensor = emitInteger(
+      this.builder,
       node.name,
       { dtype: 'int64', shape: this.shapeOf(output) },
-      { type: node.type, inputs: [integers.name], attributes: Object.fromEntries(node.attributes) },
+      node.type,
+      [integers],
+      Object.fromEntries(node.attributes),
     );
     this.setInteger(output, tensor);
   }

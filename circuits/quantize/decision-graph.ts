@@ -17,6 +17,7 @@ import {
   scaledSum,
   sumOf,
 } from './decisions.js';
+import { rangeOf } from '../import/quantization.js';
 import { forestGraph } from './forest-graph.js';
 
 export interface DecisionTensor {
@@ -128,6 +129,7 @@ class DecisionGraph {
       case 'Sub':
         return this.pairs(node, shape, (a, b) => addedSums([a, scaledSum(b, -1)]));
       case 'Div':
+        this.requireFloats(node);
         return this.pairs(node, shape, (a, b) => {
           if (b.terms.length > 0 || b.constant === 0) throw new NotDecisions('a computed divisor');
           return scaledSum(a, 1 / b.constant);
@@ -137,8 +139,10 @@ class DecisionGraph {
         return this.pairs(node, shape, (a, b) => this.product(a, b));
       case 'MatMul':
         return this.matMul(node);
-      case 'ReduceSum':
       case 'ReduceMean':
+        this.requireFloats(node);
+        return this.reduced(node, context, shape);
+      case 'ReduceSum':
         return this.reduced(node, context, shape);
       case 'Gather':
         return this.gather(node);
@@ -185,12 +189,17 @@ class DecisionGraph {
   private cast(node: GraphNode): readonly DecisionSum[] {
     const { elements } = this.tensor(node.inputs[0]!);
     const [from, to] = [node.inputs[0]!, node.outputs[0]!].map((name) => this.types.get(name)!.dtype);
-    if (to.startsWith('float') || !from.startsWith('float')) return elements;
+    const isWide = to === 'int32' || to === 'int64';
+    if (to.startsWith('float') || from === 'bool' || (isWide && !from.startsWith('float'))) return elements;
+    const [low, high] = rangeOf(to);
     return elements.map((sum) =>
       sumOf(
         this.decisions.combine([this.decisions.joined(sum)], ([leaf]) => {
           if (leaf!.kind !== 'number') throw new NotDecisions('a feature as an integer');
-          return numberLeaf(to === 'bool' ? Number(leaf!.value !== 0) : Math.trunc(leaf!.value));
+          if (to === 'bool') return numberLeaf(Number(leaf!.value !== 0));
+          const whole = Math.trunc(leaf!.value);
+          if (!(whole >= low && whole <= high)) throw new NotDecisions('an integer that wraps');
+          return numberLeaf(whole);
         }),
       ),
     );
@@ -307,6 +316,12 @@ class DecisionGraph {
         }),
       );
     });
+  }
+
+  /** Integers are divided without their remainder, which no sum of decisions does. */
+  private requireFloats(node: GraphNode): void {
+    if (!this.types.get(node.outputs[0]!)!.dtype.startsWith('float'))
+      throw new NotDecisions('a division of integers');
   }
 
   private constant(node: GraphNode, i: number): ConstantTensor {

@@ -284,3 +284,16 @@ test('finding-19: integers that dequantize to infinity are not compared as if th
   t.notThrows(() => compared(1e36));
   t.throws(() => compared(1e37), { instanceOf: ModelRefused, message: /finite/ });
 });
+
+test('finding-20: the label of 16-bit values has a kernel', async (t) => {
+  for (const type of ['ArgMax', 'ArgMin'])
+    for (const dtype of ['int16', 'uint16'] as const) {
+      const attributes = { axis: int(1), keepdims: int(0) };
+      const graph = graphOf(dtype, [1, 4], (g, x) => g.node(type, [x], attributes), ['int64', [1]]);
+      const { executedGraph, graph: integer } = importModel(encodeGraph(graph));
+      const inputs = new Map([['x', Int32Array.of(7, 32767, 3, 32767)]]);
+      const [label] = compile(integer).reference(inputs).values();
+      t.deepEqual(await runtimeOutputs(executedGraph, inputs), [...label]);
+      t.deepEqual([...label], [type === 'ArgMax' ? 1 : 2]);
+    }
+});

@@ -201,3 +201,25 @@ test('double precision elsewhere is refused by name', async (t) => {
   const sample = new Map<string, ConstantTensor>([['x', { dtype: 'float32', shape: [1, FEATURES], data }]]);
   await t.throwsAsync(quantizeModel(bytes, [sample]), { instanceOf: ModelRefused });
 });
+
+test('finding-21: counts become truth values where the file casts them, and integers keep their own division', async (t) => {
+  const counted = (finish: (net: Exported, count: string) => string): Graph => {
+    const net = new Exported(new SeededRandom(2));
+    const zeros = many(FEATURES, () => 0);
+    const bits = net.add('Cast', [net.add('Less', ['x', net.floats([FEATURES], zeros)])], { to: 7 });
+    const count = net.add('ReduceSum', [bits, net.integers([1], [1])], { keepdims: 1 });
+    return net.graph(net.add('Cast', [finish(net, count)], { to: 1 }), [1, 1]);
+  };
+  await agrees(
+    t,
+    counted((net, count) => net.add('Cast', [count], { to: 9 })),
+  );
+  await agrees(
+    t,
+    counted((net, count) => net.add('Cast', [count], { to: 6 })),
+  );
+  t.is(asForest(counted((net, count) => net.add('Div', [count, net.integers([1], [2])]))), undefined);
+  const wrapped = (net: Exported, count: string) =>
+    net.add('Cast', [net.add('Sub', [count, net.integers([1], [1])])], { to: 2 });
+  t.is(asForest(counted(wrapped)), undefined);
+});
