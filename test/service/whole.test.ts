@@ -212,15 +212,19 @@ test.serial(
       () => call(service.url, '/v1/inferences?limit=200'),
       () => call(service.url, '/v1/quotes', { body: { model: 'digits8x8', count: 100 } }),
     ];
-    const honest = await lagMs(infer);
-    const attacked = await lagMs((n) =>
-      Promise.all([infer(), attacks[n % attacks.length]!().catch(() => undefined)]),
-    );
-    t.log(
-      `p99 of the delay: ${honest.toFixed(1)} ms under honest load, ${attacked.toFixed(1)} ms under attack`,
-    );
-    // One megabyte of JSON, read and refused, is some milliseconds; compiling a model on this thread would be hundreds.
-    t.true(attacked <= 4 * honest + 10, `${attacked} ms, ${honest} ms without the attack`);
+    // Work of other processes can hold up one window; a loop that is blocked by a request is held up in every one.
+    const rounds: string[] = [];
+    for (let isWithin = false; !isWithin && rounds.length < 3;) {
+      const honest = await lagMs(infer);
+      const attacked = await lagMs((n) =>
+        Promise.all([infer(), attacks[n % attacks.length]!().catch(() => undefined)]),
+      );
+      rounds.push(`${honest.toFixed(1)} ms under honest load, ${attacked.toFixed(1)} ms under attack`);
+      t.log(`p99 of the delay: ${rounds.at(-1)}`);
+      // One megabyte of JSON, read and refused, is some milliseconds; compiling a model on this thread would be hundreds.
+      isWithin = attacked <= 4 * honest + 10;
+    }
+    t.true(isWithin, rounds.join('; '));
     t.is((await call(service.url, '/readyz')).status, 200);
   },
 );
