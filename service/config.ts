@@ -66,7 +66,7 @@ export const variables = z.object({
   VERINFER_PROVER_RECYCLE: count(2000, 1)
     .describe('Proofs after which the prover process is replaced by a fresh one.')
     .meta({ why: 'Bounds what a slow leak can grow to. A fresh process costs one load of the keys.' }),
-  VERINFER_PROVER_NICE: count(10, 0, 19).describe('Niceness of the prover process, 0 to 19.').meta({
+  VERINFER_PROVER_NICE: count(19, 0, 19).describe('Niceness of the prover process, 0 to 19.').meta({
     why: 'Answers and the database go first on a machine that does both; with 0 a host of its own competes like any program.',
   }),
   VERINFER_PROOF_TIMEOUT_MS: count(300_000, 100)

@@ -135,7 +135,8 @@ try {
   const lostUnderLoad = rows.filter(({ state }) => state !== 'proven').reduce((sum, { n }) => sum + n, 0);
   await service.stop();
 
-  service = await startService({ config, log, parts: ['api'] });
+  // The settler signs the receipts: without it nothing ends proven.
+  service = await startService({ config, log, parts: ['settler', 'api'] });
   const speedup = await twoHostSpeedup(service, () => postBacklog(service.url));
   say(
     `two prover hosts against one, a core each, ${backlogCount} proofs: ${speedup.toFixed(2)} times as fast`,

@@ -214,7 +214,8 @@ test.serial(
     ];
     // Work of other processes can hold up one window; a loop that is blocked by a request is held up in every one.
     const rounds: string[] = [];
-    for (let isWithin = false; !isWithin && rounds.length < 3;) {
+    let isWithin = false;
+    while (!isWithin && rounds.length < 3) {
       const honest = await lagMs(infer);
       const attacked = await lagMs((n) =>
         Promise.all([infer(), attacks[n % attacks.length]!().catch(() => undefined)]),
