@@ -62,6 +62,7 @@ export async function quantizeModel(
 ): Promise<QuantizedModel> {
   const options = checkOptions({ ...DEFAULT_OPTIONS, ...given }, calibration.length);
   const graph = loadGraph(bytes, shapes ? { shapes } : {});
+  refuseQuantized(bytes, shapes);
   const quantized = await quantizeGraph(graph, calibration, options);
   const measured = await evaluateQuantized(
     graph,
@@ -78,6 +79,22 @@ export async function quantizeModel(
   const { cost, refusal } = estimateCost(model);
   const report = { options, calibrationSamples: calibration.length, evaluation: measured, cost, refusal };
   return { model, report };
+}
+
+/** Trees and models that are quantized already are proved as they are: rounding them again would only lose. */
+function refuseQuantized(bytes: Uint8Array, shapes: LoadOptions['shapes']): void {
+  try {
+    importModel(bytes, shapes ? { shapes } : {});
+  } catch (error) {
+    if (error instanceof ModelRefused) return;
+    throw error;
+  }
+  throw new ModelRefused({
+    where: 'quantize',
+    what: 'model',
+    expected: 'a float model',
+    got: 'one that needs no quantization and can be proved as it is (next: verinfer compile, then verinfer setup)',
+  });
 }
 
 function recordOfEvaluation(bytes: Uint8Array, measured: Evaluation): QuantizationRecord {

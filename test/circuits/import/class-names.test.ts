@@ -187,3 +187,11 @@ test('a ZipMap that other nodes read, labels of both kinds, and unreadable class
     t.throws(() => answersOf(new Map([[ANSWERS_KEY, text]]), ['y']), { instanceOf: ModelRefused }, text);
   t.deepEqual(answersOf(new Map([[ANSWERS_KEY, JSON.stringify([step])]]), ['y']), [step] as never);
 });
+
+test('trees and quantized models are not quantized again: the refusal names the next command', async (t) => {
+  const samples = [new Map([['x', { dtype: 'float32', shape: [1, 2], data: new Float32Array(2) } as const]])];
+  await t.throwsAsync(quantizeModel(zipped([trees([classNames]), zipMap(classNames)]), samples), {
+    instanceOf: ModelRefused,
+    message: /needs no quantization.*verinfer compile/,
+  });
+});
