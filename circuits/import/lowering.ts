@@ -16,6 +16,7 @@ import { isContrib, lowerContrib } from './contrib.js';
 import { emitInteger } from './emit-integer.js';
 import { emitIntegerNode } from './integer.js';
 import { isComparison, lowerChoice, lowerComparison, lowerTruncation, orderedIntegers } from './choice.js';
+import { isInterpolation, lowerInterpolation } from './interpolation.js';
 import { emitConvolution, emitGemm, emitMatrixProduct, type Operand } from './linear.js';
 import { isPointwise } from './pointwise.js';
 import { emitPool } from './pool.js';
@@ -127,6 +128,7 @@ export class Lowering {
       default:
         if (this.isLabelLookup(node)) return this.labelLookup(context);
         if (isComparison(node) && context.type(0)!.dtype === 'float32') return lowerComparison(this, context);
+        if (isInterpolation(node) && !wiringOf(context)) return lowerInterpolation(this, context);
         if (isWiring(node) && (wiringOf(context) || !this.hasIntegerOperand(node)))
           return this.wiring(context);
         if (this.hasIntegerOperand(node)) return emitIntegerNode(this, context);

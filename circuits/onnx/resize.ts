@@ -79,15 +79,9 @@ export function resizeNearest(context: NodeContext): ResizePlan | undefined {
   const from = context.type(0)!.shape;
   const isIdentity = shape.every((dim, axis) => dim === from[axis]) && scales.every((scale) => scale === 1);
   if (mode !== 'nearest' && !isIdentity) return undefined;
-  const legacy = node.type === 'Upsample' || context.opset < 11;
-  const transform = legacy
-    ? 'asymmetric'
-    : stringAttribute(node, 'coordinate_transformation_mode', 'half_pixel');
-  const rounding = legacy
-    ? node.type === 'Upsample' || context.opset < 11
-      ? 'floor'
-      : ''
-    : stringAttribute(node, 'nearest_mode', 'round_prefer_floor');
+  const legacy = isLegacy(context);
+  const transform = coordinateTransformation(context);
+  const rounding = legacy ? 'floor' : stringAttribute(node, 'nearest_mode', 'round_prefer_floor');
   const tables = shape.map((dim, axis) =>
     Array.from({ length: dim }, (_, x) => {
       if (dim === from[axis] && scales[axis] === 1) return x;
@@ -102,8 +96,17 @@ export function resizeNearest(context: NodeContext): ResizePlan | undefined {
   };
 }
 
+const isLegacy = ({ node, opset }: NodeContext): boolean => node.type === 'Upsample' || opset < 11;
+
+/** How a place in the output is one in the input; fixed before Resize-11. */
+export function coordinateTransformation(context: NodeContext): string {
+  return isLegacy(context)
+    ? 'asymmetric'
+    : stringAttribute(context.node, 'coordinate_transformation_mode', 'half_pixel');
+}
+
 /** All in float32, as ONNX Runtime computes it: a coordinate that rounds the other way is another pixel. */
-function originalCoordinate(
+export function originalCoordinate(
   context: NodeContext,
   transform: string,
   x: number,

@@ -16,6 +16,8 @@ export interface CoverageItem {
   readonly vectors: readonly string[];
   /** The vectors were computed with model_fixed.onnx. */
   readonly fixed: boolean;
+  /** Some file of the item is ONNX. */
+  readonly isOnnx: boolean;
 }
 
 interface RawItem {
@@ -51,6 +53,7 @@ export function readIndex(root: string): CoverageItem[] {
     // Vectors of another file format (a prover's own fixed-point outputs) stand beside these.
     vectors: vectors.flatMap(({ dir }) => (dir ? [dir] : [])),
     fixed: files.includes('model_fixed.onnx'),
+    isOnnx: files.some((name) => name.endsWith('.onnx')),
   }));
 }
 
@@ -92,5 +95,16 @@ export const dynamicQuantization =
  */
 export const notStatic =
   /\((ConstantOfShape|Range|Reshape|Expand|Tile|Pad|Slice|Split|Resize|Upsample|TopK|OneHot|Squeeze|Unsqueeze|Reduce\w+)\)[^"]*must be (a constant|constant), got (a value computed at run time|none)/;
+
+/**
+ * Arithmetic that is integer or Q/DQ-enclosed, in an ONNX file. DequantizeLinear of constants alone encloses nothing: where
+ * floats enter, floats leave, and no operator between them makes an integer, the arithmetic is float.
+ */
+export function isQuantized({ quant, isOnnx, ops, inputTypes, outputTypes }: CoverageItem): boolean {
+  if (quant === 'float' || !isOnnx) return false;
+  const isFloatOutside = [...inputTypes, ...outputTypes].every((type) => type.startsWith('float'));
+  const makesIntegers = Object.keys(ops).some((type) => /Quant|QLinear|QGemm|Integer|Cast/.test(type));
+  return makesIntegers || !isFloatOutside;
+}
 
 export const netCategories: readonly string[] = ['cnn', 'mlp', 'linear', 'tree', 'generative/autoencoder'];

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import {
   dynamicQuantization,
+  isQuantized,
   netCategories,
   notStatic,
   outOfScope,
@@ -141,9 +142,7 @@ function report(): void {
   for (const [reason, n] of [...reasons].sort(([, a], [, b]) => b - a))
     console.log(`${String(n).padStart(5)} ${reason.slice(0, 200)}`);
   const counted = results.filter(({ verdict }) => verdict !== 'outOfScope');
-  const quantized = counted.filter(
-    ({ item, reason = '' }) => item.quant !== 'float' && !notStatic.test(reason),
-  );
+  const quantized = counted.filter(({ item, reason = '' }) => isQuantized(item) && !notStatic.test(reason));
   const nets = counted.filter(({ item }) => netCategories.includes(item.category));
   const sum = (key: 'mismatched' | 'elements' | 'disagreeing' | 'answered'): number =>
     results.reduce((total, result) => total + (result[key] ?? 0), 0);
