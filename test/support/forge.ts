@@ -31,6 +31,9 @@ export interface ForgeOptions {
   readonly timeoutMs?: number;
 }
 
+/** It ran past `timeoutMs` and was ended. */
+export class ForgeTimeout extends Error {}
+
 /** Outcomes by function name, without arguments. */
 export async function runForge(
   profile: 'default' | 'slow' | 'mutation',
@@ -51,6 +54,7 @@ export async function runForge(
     execFile(binary, ['test', '--json', ...args], options, (error, stdout, stderr) => {
       // A failing test ends forge with 1 and a report; anything else has no report.
       if (stdout.trimStart().startsWith('{')) resolve(stdout);
+      else if (error?.killed === true) reject(new ForgeTimeout(`forge: ended after ${timeoutMs} ms`));
       else reject(new Error(`forge: ${error?.message ?? 'no report'}\n${stderr}\n${stdout}`));
     });
   });

@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto';
 export interface Mutant {
   readonly file: string;
   readonly line: number;
+  /** The line as it was, without the spaces around it. */
+  readonly code: string;
   /** What was changed into what. */
   readonly change: string;
   /** The whole file with the change. */
@@ -18,13 +20,18 @@ export interface Edit {
 
 export function mutantOf(file: string, source: string, { start, end, replacement }: Edit): Mutant {
   const flat = (text: string): string => text.replace(/\s+/g, ' ').slice(0, 60);
+  const line = source.slice(0, start).split('\n').length;
   return {
     file,
-    line: source.slice(0, start).split('\n').length,
+    line,
+    code: source.split('\n')[line - 1]!.trim(),
     change: `${flat(source.slice(start, end))} → ${replacement === '' ? 'nothing' : flat(replacement)}`,
     text: source.slice(0, start) + replacement + source.slice(end),
   };
 }
+
+/** What became of a mutant. The last two say nothing about the tests and are counted apart. */
+export type Fate = 'killed' | 'survived' | 'timed out' | 'does not compile';
 
 /** `count` of them, chosen by the hash of their content: the same ones until the source changes. */
 export function sample(mutants: readonly Mutant[], count: number): Mutant[] {

@@ -2,33 +2,39 @@
 import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileContracts, writeArtifacts } from '../../../verifier-contracts/build.js';
-import { runForge } from '../forge.js';
-import type { Mutant } from './mutant.js';
+import { ForgeTimeout, runForge } from '../forge.js';
+import type { Fate, Mutant } from './mutant.js';
 import { solidityMutants } from './solidity.js';
 
 const root = 'verifier-contracts';
 
-/** Source → the contracts whose bytes contain it. */
-const containing: Readonly<Record<string, readonly string[]>> = {
-  'Groth16Verifier.sol': ['Groth16Verifier'],
-  'VerifyingKeyCheck.sol': ['ModelRegistry'],
-  'ModelRegistry.sol': ['ModelRegistry'],
-  'PublicSignals.sol': ['ModelRegistry', 'Settlement', 'InferenceMarket'],
-  'ProofGate.sol': ['Settlement', 'InferenceMarket'],
-  'Settlement.sol': ['Settlement'],
-  'InferenceMarket.sol': ['InferenceMarket'],
+interface Source {
+  /** The contracts whose bytes contain it. */
+  readonly contracts: readonly string[];
+  /** The forge suites that are likeliest to notice; the others are asked when these do not. */
+  readonly suites: string;
+}
+
+const sources: Readonly<Record<string, Source>> = {
+  'Groth16Verifier.sol': { contracts: ['Groth16Verifier'], suites: 'Verifier' },
+  'VerifyingKeyCheck.sol': { contracts: ['ModelRegistry'], suites: 'Registry|Records' },
+  'ModelRegistry.sol': { contracts: ['ModelRegistry'], suites: 'Registry|Records' },
+  'PublicSignals.sol': {
+    contracts: ['ModelRegistry', 'Settlement', 'InferenceMarket'],
+    suites: 'Registry|Records|Settlement',
+  },
+  'ProofGate.sol': { contracts: ['Settlement', 'InferenceMarket'], suites: 'Records|Settlement|Market' },
+  'Settlement.sol': { contracts: ['Settlement'], suites: 'Records|Settlement' },
+  'InferenceMarket.sol': { contracts: ['InferenceMarket'], suites: 'Market' },
 };
 
 export const contractMutants = (): Mutant[] =>
-  Object.keys(containing).flatMap((file) => solidityMutants(file, readFileSync(join(root, file), 'utf8')));
+  Object.keys(sources).flatMap((file) => solidityMutants(file, readFileSync(join(root, file), 'utf8')));
 
-export type Fate = 'killed' | 'survived' | 'does not compile';
-
-/** A mutant that never ends is noticed, too. */
 const timeoutMs = 90_000;
 
 export async function fateOfContract({ file, text }: Mutant): Promise<Fate> {
-  const only = containing[file]!;
+  const { contracts: only, suites } = sources[file]!;
   let compiled;
   try {
     compiled = compileContracts(root, { sources: { [file]: text }, only });
@@ -39,14 +45,20 @@ export async function fateOfContract({ file, text }: Mutant): Promise<Fate> {
   try {
     cpSync(join(root, 'out'), folder, { recursive: true, filter: (path) => !path.includes('/out/forge') });
     writeArtifacts(folder, compiled);
-    const outcomes = await runForge('mutation', ['--fail-fast', '--no-match-contract', 'GasSweep'], {
-      artifacts: folder,
-      timeoutMs,
-    });
-    return [...outcomes.values()].every(({ passed }) => passed) ? 'survived' : 'killed';
+    const rest = `GasSweep|${suites}`;
+    for (const chosen of [
+      ['--match-contract', suites],
+      ['--no-match-contract', rest],
+    ]) {
+      const outcomes = await runForge('mutation', ['--fail-fast', ...chosen], {
+        artifacts: folder,
+        timeoutMs,
+      });
+      if (![...outcomes.values()].every(({ passed }) => passed)) return 'killed';
+    }
+    return 'survived';
   } catch (error) {
-    // forge was ended by the timeout, without a report.
-    if (/no report|Command failed/.test((error as Error).message)) return 'killed';
+    if (error instanceof ForgeTimeout) return 'timed out';
     throw error;
   } finally {
     rmSync(folder, { recursive: true, force: true });

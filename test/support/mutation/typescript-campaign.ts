@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Mutant } from './mutant.js';
+import type { Fate, Mutant } from './mutant.js';
 import { transpiled, typescriptMutants } from './typescript.js';
 
 interface Area {
@@ -45,7 +45,7 @@ export const codeMutants = (): Mutant[] =>
 
 /** A copy of the build whose files may be changed; sources, models and packages are the repository's own. */
 export interface Workbench {
-  fateOf(mutant: Mutant): Promise<'killed' | 'survived'>;
+  fateOf(mutant: Mutant): Promise<Fate>;
   /** Throws when the tests fail on files that went through the same tools unchanged: then a failure means nothing. */
   requireGreen(): Promise<void>;
   close(): void;
@@ -53,7 +53,6 @@ export interface Workbench {
 
 const built = (file: string): string => join('dist', file.replace(/\.ts$/, '.js'));
 
-/** A mutant that never ends is noticed, too. */
 const timeoutMs = 120_000;
 
 export function workbench(): Workbench {
@@ -64,14 +63,14 @@ export function workbench(): Workbench {
     else symlinkSync(resolve(name), join(folder, name));
   }
   cpSync('dist', join(folder, 'dist'), { recursive: true });
-  const passes = (tests: readonly string[]): Promise<boolean> => {
+  const ask = (tests: readonly string[]): Promise<Fate> => {
     const files = tests.map((name) => `dist/test/${name}.test.js`);
     return new Promise((done) => {
       execFile(
         process.execPath,
         ['node_modules/.bin/ava', '--fail-fast', ...files],
         { cwd: folder, timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: 1 << 26 },
-        (error) => done(error === null),
+        (error) => done(error === null ? 'survived' : error.killed === true ? 'timed out' : 'killed'),
       );
     });
   };
@@ -82,7 +81,7 @@ export function workbench(): Workbench {
       const original = readFileSync(target);
       writeFileSync(target, transpiled(text));
       try {
-        return (await passes(tests)) ? 'survived' : 'killed';
+        return await ask(tests);
       } finally {
         writeFileSync(target, original);
       }
@@ -92,7 +91,7 @@ export function workbench(): Workbench {
         for (const file of files) {
           writeFileSync(join(folder, built(file)), transpiled(readFileSync(file, 'utf8')));
         }
-        if (!(await passes(tests)))
+        if ((await ask(tests)) !== 'survived')
           throw new Error(`tests of ${files.join(', ')}: must pass without a mutant`);
       }
     },

@@ -18,7 +18,7 @@ contract GateTest is World {
         gate = newGate(market, modelId, 3, 7);
     }
 
-    /// forge-config: slow.fuzz.runs = 2000
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_the_story_of_a_credit(uint256 output, uint128 fee, address submitter) public {
         IInferenceMarket.Terms memory terms = apply_(fee);
         assertTrue(gate.decisionOf(applicant) == CreditGate.Decision.Pending, "pending");

@@ -87,6 +87,7 @@ contract MarketTest is World {
     }
 
     /// M17: a minimum setup class is a floor, and a named attester must have spoken.
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_request_demands_a_setup_class_and_an_attester(address attester, address other) public {
         vm.assume(attester != address(0) && attester != other);
         IInferenceMarket.Terms memory terms = termsOf(requester, 1);
@@ -118,6 +119,7 @@ contract MarketTest is World {
     }
 
     /// M01: a copied proof pays its maker whatever the copier writes beside it, on every path and after a lapsed lock.
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_fulfil_cannot_be_redirected(uint256 path, address thief, uint256 output) public {
         vm.assume(thief != operator && thief != payee && thief != address(0));
         IInferenceMarket.Terms memory terms = termsOf(requester, 1);
@@ -140,6 +142,7 @@ contract MarketTest is World {
     }
 
     /// M02: a proof for one request proves nothing for another, nor for a settlement.
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_fulfil_binds_the_request(uint256 nonce, uint256 output) public {
         IInferenceMarket.Terms memory terms = termsOf(requester, nonce);
         open(terms);
@@ -225,7 +228,7 @@ contract MarketTest is World {
     }
 
     /// M21: the holder delivers in the grace after the deadline, when the lock ended with it.
-    /// forge-config: slow.fuzz.runs = 2000
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_fulfil_in_the_grace_after_the_deadline(uint256 late) public {
         IInferenceMarket.Terms memory terms = termsOf(requester, 1);
         open(terms);
@@ -245,6 +248,7 @@ contract MarketTest is World {
     }
 
     /// M04: a lock that began less than a minute before the deadline holds, for its holder, from its first second.
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_fulfil_by_the_holder_when_the_deadline_falls_into_the_first_minute(
         uint256 ahead,
         uint256 late,
@@ -267,6 +271,7 @@ contract MarketTest is World {
     }
 
     /// M07: no order of one block lets a requester read a proof and keep the fee.
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_a_requester_who_saw_the_proof_cannot_dodge(uint256 trick, uint64 wait) public {
         IInferenceMarket.Terms memory terms = termsOf(requester, 1);
         bytes32 id = open(terms);
@@ -408,7 +413,7 @@ contract MarketTest is World {
     }
 
     /// M20: under a frozen model nothing is paid, and everything flows back: the fee, and the collateral to its holder.
-    /// forge-config: slow.fuzz.runs = 2000
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_freeze_pays_nobody_and_traps_nothing(bool locked, bool cancelling, uint64 wait) public {
         IInferenceMarket.Terms memory terms = termsOf(requester, 1);
         open(terms);
@@ -454,7 +459,7 @@ contract MarketTest is World {
     }
 
     /// M11: eight hostile manners, as payee and as consumer: each loses its own call and nothing of anyone else's.
-    /// forge-config: slow.fuzz.runs = 2000
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_hostile_receivers_hurt_only_themselves(uint256 manner, uint256 gas_) public {
         Hostile hostile = new Hostile(market);
         IInferenceMarket.Terms memory terms = termsOf(requester, 1);
@@ -496,6 +501,7 @@ contract MarketTest is World {
 
     /// A submitter cannot starve the callback: it gets the gas that the request set aside, or nothing happens.
     /// The verifier's floor leaves some 100,000 behind it, so only a greater promise can be broken.
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_callback_gets_its_gas(uint256 offset) public {
         Gauge consumer = new Gauge();
         IInferenceMarket.Terms memory terms = termsOf(requester, 1);
@@ -516,7 +522,7 @@ contract MarketTest is World {
         assertTrue(fulfilled > 0, "enough gas was enough");
     }
 
-    /// forge-config: slow.fuzz.runs = 2000
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_fulfilBatch_fulfils_what_is_left(uint256 count, uint256 before, uint256 refunded) public {
         count = bound(count, 1, 5);
         IInferenceMarket.Fulfilment[] memory all = new IInferenceMarket.Fulfilment[](count);
@@ -569,6 +575,7 @@ contract MarketTest is World {
     }
 
     /// M13: ether that nobody booked changes nothing and belongs to nobody.
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_donations_change_nothing(uint96 amount) public {
         IInferenceMarket.Terms memory terms = termsOf(requester, 1);
         open(terms);

@@ -132,7 +132,7 @@ contract MarketExactTest is World {
     }
 
     /// An input of two public signals: both are bound, in their order.
-    /// forge-config: slow.fuzz.runs = 2000
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_fulfil_binds_all_input_signals(uint256 x, uint256 y, uint256 output) public {
         (x, y, output) = (x >> 8, y >> 8, output >> 8);
         vm.assume(x != y);
@@ -165,7 +165,7 @@ contract MarketExactTest is World {
     }
 
     /// Two models in any order, and a member that is skipped between neighbours.
-    /// forge-config: slow.fuzz.runs = 2000
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_fulfilBatch_spans_models(uint256 order, uint256 bad) public {
         uint256 seed = 8100;
         IModelRegistry.Identity memory identity = Toxic.identity(seed, SIGNALS);

@@ -197,7 +197,7 @@ contract RecordsExactTest is World {
     }
 
     /// One nonce, one bit: its neighbours in the word, in the next word and at the far end stay free.
-    /// forge-config: slow.fuzz.runs = 2000
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_settle_marks_one_nonce(uint256 nonce, uint8 distance) public {
         vm.assume(distance != 0);
         ISettlement.Inference memory inference = proven(human(1), nonce, human(2), human(3), START, 7);

@@ -74,6 +74,7 @@ contract RegistryTest is World {
     }
 
     /// M17: one party's setup is refused where money is.
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_registerModel_refuses_dev_setups_on_value_chains(uint64 chainId) public {
         vm.assume(chainId != 31337 && chainId != 1337 && chainId != 11155111 && chainId != 17000 && chainId != 560048 && chainId != 0);
         IModelRegistry.Identity memory identity = Toxic.identity(4000, SIGNALS);
@@ -158,6 +159,7 @@ contract RegistryTest is World {
     }
 
     /// M22: what an honest prover makes never freezes: other inputs, one statement twice, or a bad proof.
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_reportContradiction_never_fires_on_honest_pairs(uint256 a, uint256 b, uint256 raw, uint256 bit) public {
         (a, b) = (a % Toxic.R, b % Toxic.R);
         uint256[] memory first = statement(raw >> 8, a, uint256(keccak256(abi.encode(a))) >> 8);
@@ -171,7 +173,7 @@ contract RegistryTest is World {
     }
 
     /// M22, inputs in public: three packed input signals agree in the first and differ in the second. No contradiction.
-    /// forge-config: slow.fuzz.runs = 2000
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_reportContradiction_does_not_take_a_public_input_for_a_commitment(uint256 x, uint256 y, uint256 z) public {
         uint256 seed = 5000;
         bytes32 id = registry.registerModel(Toxic.identity(seed, 4), Toxic.keyBytes(seed, 4));
@@ -255,6 +257,7 @@ contract RegistryTest is World {
     }
 
     /// S09: a verifier that is not there, or is no longer the one that was pinned, judges nothing.
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_a_changed_verifier_judges_nothing(bytes calldata code, address empty) public {
         vm.assume(keccak256(code) != registry.verifierCodeHash() && empty.code.length == 0);
         (bool made,) = address(this).call(abi.encodeCall(this.makeRegistry, (empty)));

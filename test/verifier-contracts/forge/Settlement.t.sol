@@ -31,6 +31,7 @@ contract SettlementTest is World {
     }
 
     /// M01, M02: every bound value is bound.
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_settle_binds_every_value(uint256 field, uint256 other, uint256 output) public {
         ISettlement.Inference memory inference =
             proven(human(1), 1, human(2), human(3), START + 100, output >> 8);
@@ -48,7 +49,7 @@ contract SettlementTest is World {
     }
 
     /// M02: another chain, another settlement contract, another model with the same key.
-    /// forge-config: slow.fuzz.runs = 2000
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_settle_binds_chain_contract_and_model(uint64 chainId, uint256 manifest) public {
         vm.assume(chainId != 31337);
         ISettlement.Inference memory inference = proven(human(1), 1, human(2), human(3), START, 7);
@@ -70,6 +71,7 @@ contract SettlementTest is World {
     }
 
     /// M04: the deadline is the last second.
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_settle_until_the_deadline(uint32 ahead, uint32 late) public {
         uint256 deadline = START + ahead;
         ISettlement.Inference memory inference = proven(human(1), 1, human(2), human(3), deadline, 7);
@@ -80,6 +82,7 @@ contract SettlementTest is World {
     }
 
     /// P07 on chain: the same statement in another proof is the same settlement.
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_settle_counts_a_rerandomized_proof_once(uint256 a, uint256 b) public {
         ISettlement.Inference memory inference = proven(human(1), 1, human(2), human(3), START, 7);
         settlement.settle(inference);
@@ -91,7 +94,7 @@ contract SettlementTest is World {
         assertReason(_refused(inference), ISettlement.AlreadySettled.selector, "a re-randomized twin");
     }
 
-    /// forge-config: slow.fuzz.runs = 2000
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_settleBatch_settles_what_is_left(uint256 count, uint256 before, uint256 late) public {
         count = bound(count, 1, 6);
         ISettlement.Inference[] memory all = _batch(count);
@@ -132,7 +135,7 @@ contract SettlementTest is World {
         }
     }
 
-    /// forge-config: slow.fuzz.runs = 2000
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_settleBatch_settles_a_twin_once(uint256 count, uint256 twin) public {
         count = bound(count, 2, 5);
         ISettlement.Inference[] memory all = _batch(count);
@@ -140,7 +143,7 @@ contract SettlementTest is World {
         assertEq(settlement.settleBatch(all), count - 1, "a member named twice");
     }
 
-    /// forge-config: slow.fuzz.runs = 2000
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_settleBatch_spans_models(uint256 order) public {
         uint256 seed = 6000 + order % 100;
         IModelRegistry.Identity memory identity = Toxic.identity(seed, SIGNALS);
@@ -197,7 +200,7 @@ contract SettlementTest is World {
         assertTrue(ok == settlement.isSettled(human(1), 1), "settled without success");
     }
 
-    /// forge-config: slow.fuzz.runs = 2000
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_settle_refuses_a_frozen_model(uint256 output) public {
         ISettlement.Inference memory inference = proven(human(1), 1, human(2), human(3), START, output >> 8);
         freeze();

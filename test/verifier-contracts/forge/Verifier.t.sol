@@ -25,6 +25,7 @@ contract VerifierTest is Deploy {
         verifier.verify(key, keyHash, _prove(signals, a, b), signals);
     }
 
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_verify_rejects_another_statement(uint256[3] calldata raw, uint256 a, uint256 which, uint256 delta)
         public
         view
@@ -54,6 +55,7 @@ contract VerifierTest is Deploy {
     }
 
     /// S02: a signal has one encoding, and its bound is r.
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_verify_rejects_a_signal_at_or_above_r(uint256 a, uint256 which, uint256 k) public view {
         uint256[] memory signals = _small();
         uint256[8] memory proof = _prove(signals, a, 1);
@@ -115,6 +117,7 @@ contract VerifierTest is Deploy {
     }
 
     /// A chain without a precompile answers a call there with success and no bytes, which is no verdict.
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_verify_judges_nothing_without_the_precompiles(uint256 a, uint256 which) public {
         uint256[] memory signals = _small();
         bytes memory one = abi.encodeCall(verifier.verify, (key, keyHash, _prove(signals, a, 1), signals));
@@ -198,6 +201,7 @@ contract VerifierTest is Deploy {
     }
 
     /// Two wrong proofs whose errors cancel in a plain sum do not cancel in a weighted one.
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_verifyBatch_rejects_errors_that_cancel(uint256 a, uint256 delta) public view {
         delta = bound(delta, 1, Toxic.R - 1);
         IGroth16Verifier.Group[] memory groups = _batch(2, a, delta);
@@ -209,6 +213,7 @@ contract VerifierTest is Deploy {
         assertTrue(!ok && selectorOf(returned) == IGroth16Verifier.ProofRejected.selector, "errors cancelled");
     }
 
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_verifyBatch_never_judges_without_gas(uint256 a, uint256 gasLimit) public view {
         gasLimit = bound(gasLimit, 0, 700_000);
         (bool ok, bytes memory returned) =

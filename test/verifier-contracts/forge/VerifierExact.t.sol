@@ -122,7 +122,7 @@ contract VerifierExactTest is Deploy {
     }
 
     /// Two groups of one key: their sums are apart, so a proof moved from one to the other with its signals is the same.
-    /// forge-config: slow.fuzz.runs = 2000
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_verifyBatch_of_many_groups(uint256 a, uint256 split) public view {
         uint256 count = 4;
         split = bound(split, 1, count - 1);
