@@ -1,5 +1,6 @@
 /** The signer against a real anvil that loses blocks, and against its own death at every point. */
 import test from 'ava';
+import { Transaction } from 'ethers';
 import { encodeSettle } from '../../service/chain/settlement.js';
 import { Signer, type Failpoint } from '../../service/signer/signer.js';
 import { farDeadline, provenCall } from '../support/chain.js';
@@ -79,6 +80,17 @@ test.serial('R02 killed while replacing or handing out again, the intent takes e
     const { attempts } = (await ledger.read(uri))!;
     t.true(attempts.length >= 2);
   }
+});
+
+test.serial('the gas limit is half as much again as the estimate', async (t) => {
+  const { ledger } = newRun();
+  const { to, data } = world.listing('gas limit');
+  const estimate = await world.chain.provider.estimateGas({ from: world.wallet.address, to, data });
+  const signer = world.signer(ledger);
+  await signer.submit(world.listing('gas limit'));
+  await finish(world, signer, ledger);
+  const [attempt] = (await ledger.read('gas limit'))!.attempts;
+  t.is(Transaction.from(attempt!.raw).gasLimit, (estimate * 3n) / 2n);
 });
 
 for (const depth of [1, 4, 10]) {

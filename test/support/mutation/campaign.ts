@@ -37,11 +37,13 @@ export async function mutationCampaign(
     else mutants += 1;
     if (fate === 'survived') survivors.push(where);
   };
-  for (const mutant of sample(withoutEquivalent(contractMutants()).mutants, contracts)) note(mutant, await fateOfContract(mutant));
+  for (const mutant of sample(withoutEquivalent(contractMutants()).mutants, contracts))
+    note(mutant, await fateOfContract(mutant));
   const bench = workbench();
   try {
     await bench.requireGreen();
-    for (const mutant of sample(withoutEquivalent(codeMutants()).mutants, code)) note(mutant, await bench.fateOf(mutant));
+    for (const mutant of sample(withoutEquivalent(codeMutants()).mutants, code))
+      note(mutant, await bench.fateOf(mutant));
   } finally {
     bench.close();
   }

@@ -15,7 +15,8 @@ export interface Equivalence {
 }
 
 const weight = 'weight := or(shr(128, keccak256(0x00, 0x40)), iszero(shr(128, keccak256(0x00, 0x40))))';
-const secondHalf = 'the second half is 1 only where the first is 0, which a hash gives with probability 2^-128';
+const secondHalf =
+  'the second half is 1 only where the first is 0, which a hash gives with probability 2^-128';
 const callOut = 'ok := call(gas(), to, amountWei, 0, 0, 0, 0) // what it returns is not copied';
 
 export const equivalences: readonly Equivalence[] = [

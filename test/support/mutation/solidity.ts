@@ -51,7 +51,8 @@ export function solidityMutants(file: string, source: string): Mutant[] {
     if (operator !== undefined) replace(operator);
     const instruction = instructions.get(text);
     if (instruction !== undefined && next === '(') replace(instruction);
-    if (/^\d[\d_]*$/.test(text) && !isDeclared) replace(String(otherNumber(BigInt(text.replaceAll('_', '')))));
+    if (/^\d[\d_]*$/.test(text) && !isDeclared)
+      replace(String(otherNumber(BigInt(text.replaceAll('_', '')))));
     if (/^0x/.test(text)) replace(`0x${otherNumber(BigInt(text)).toString(16)}`);
     if (text === 'true') replace('false');
     if (text === 'false') replace('true');
