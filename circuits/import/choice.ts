@@ -38,13 +38,14 @@ export function lowerComparison(lowering: Lowering, context: NodeContext): void 
   const [x, y] = [lowering.float(node, 0), lowering.float(node, 1)];
   const known = [x, y].map(constantOf);
   const shape = lowering.shapeOf(node.outputs[0]!);
-  const compare = (type: string, left: DequantizedFloat, right: Float, number: ConstantTensor | undefined) =>
+  const compare = (type: string, left: Float, right: Float, number: ConstantTensor | undefined) =>
     number
-      ? withNumbers(lowering, node, type, left, number, shape)
-      : withQuantized(lowering, node, type, left, quantized(node, right), shape);
+      ? (withWholeNumbers(lowering, node, type, left, number, shape) ??
+        withNumbers(lowering, node, type, quantized(node, left), number, shape))
+      : withQuantized(lowering, node, type, quantized(node, left), quantized(node, right), shape);
   const result = known[0]
-    ? compare(mirrored[node.type]!, quantized(node, y), x, known[0])
-    : compare(node.type, quantized(node, x), y, known[1]);
+    ? compare(mirrored[node.type]!, y, x, known[0])
+    : compare(node.type, x, y, known[1]);
   lowering.setInteger(node.outputs[0]!, result);
 }
 
@@ -151,6 +152,39 @@ function withNumbers(
     ),
   ) as [Tensor, Tensor];
   return decide(lowering, node.name, type, widened(lowering, x), reached, passed, shape);
+}
+
+const WIDE: readonly Dtype[] = ['int32', 'uint32', 'int64', 'uint64'];
+
+/**
+ * Wide integers cast to float32 and compared with numbers below 2^24: rounding to float32 keeps the order and leaves
+ * integers up to 2^24 alone, so the cast integer reaches a number exactly when the integer itself does.
+ */
+function withWholeNumbers(
+  lowering: Lowering,
+  node: GraphNode,
+  type: string,
+  x: Float,
+  numbers: ConstantTensor,
+  shape: readonly number[],
+): Tensor | undefined {
+  if (x.op !== 'dequantized' || !WIDE.includes(x.quantization.dtype)) return undefined;
+  const { dtype, scales, zeroPoints, axis } = x.quantization;
+  if (axis !== undefined || scales[0] !== 1 || zeroPoints[0] !== 0) return undefined;
+  const values = Array.from(numbers.data as Float32Array);
+  if (!values.every((value) => Math.abs(value) < 2 ** 24)) return undefined;
+  const isUnsigned = dtype.startsWith('u');
+  const thresholds = (of: (value: number) => number): Tensor => {
+    const data = newTensorData(dtype, values.length);
+    values.forEach((value, i) => {
+      const whole = isUnsigned ? Math.max(of(value), 0) : of(value);
+      data[i] = (dtype.endsWith('64') ? BigInt(whole) : whole) as never;
+    });
+    return lowering.builder.constant(`${node.name}/threshold`, { dtype, shape: numbers.shape, data });
+  };
+  const reached = thresholds(Math.ceil);
+  const passed = thresholds((value) => Math.floor(value) + 1);
+  return decide(lowering, node.name, type, x.tensor, reached, passed, shape);
 }
 
 function withQuantized(

@@ -5,6 +5,7 @@ import { ModelRefused } from '../errors.js';
 import { inferTypes } from '../onnx/infer.js';
 import { loadGraph, type LoadOptions } from '../onnx/load.js';
 import { defaultCostLimits, estimateCost, type CostEstimate, type CostLimits } from './estimate.js';
+import { withoutDoubles } from './doubles.js';
 import { lower } from './lowering.js';
 
 export interface ImportedModel {
@@ -26,8 +27,7 @@ export interface ImportOptions extends LoadOptions {
 /** Throws ModelRefused naming node, attribute, expected and got. */
 export function importModel(bytes: Uint8Array, options: ImportOptions = {}): ImportedModel {
   const { metadata, ...loaded } = loadGraph(bytes, options);
-  refuseDoubles(loaded);
-  const { integer: bare, executed, notes } = lower(loaded);
+  const { integer: bare, executed, notes } = lower(withoutDoubles(loaded));
   const integer = metadata ? { ...bare, metadata } : bare;
   const estimate = estimateCost(integer, options.costLimits ?? defaultCostLimits);
   return { estimate, graph: integer, executedModel: encodeGraph(executed), executedGraph: executed, notes };
