@@ -63,7 +63,13 @@ built(
             proof: encodeProof(proof),
             signals: publicSignals,
           });
-          t.deepEqual(verdicts, { typescript: true, snarkjs: true, noble: true, contract: true });
+          t.deepEqual(verdicts, {
+            typescript: true,
+            snarkjs: true,
+            noble: true,
+            contract: true,
+            native: true,
+          });
           statements.push({ proof, publicSignals });
         }
         t.deepEqual(await findFalse(reference.verifyingKey, statements), []);

@@ -44,6 +44,7 @@ export class ContainerMutator {
         bytes[Math.min(bytes.length - 1, header + draw.below(12))] = draw.uint32() & 255;
         return bytes;
       case 3: // an interesting word anywhere in a section's first bytes
+        if (bytes.length < 4) return bytes;
         bytes.set(
           new Uint8Array(Uint32Array.of(draw.pick([0, 1, 2, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff])).buffer),
           Math.max(0, Math.min(bytes.length - 4, start + draw.below(Math.max(1, Math.min(size, 700))))),
