@@ -92,7 +92,10 @@ export const split = wiringOp('Split', 'constant sizes');
 export const pad = wiringOp('Pad', 'constant pads and value');
 export const expand = wiringOp('Expand', 'constant shape');
 export const tile = wiringOp('Tile', 'constant repeats');
-export const resize = wiringOp('Resize', 'nearest neighbour, constant sizes or scales');
+export const resize = wiringOp(
+  'Resize',
+  'nearest neighbour, constant sizes or scales; linear by factors whose weights are multiples of 1/64',
+);
 export const depthToSpace = wiringOp('DepthToSpace', 'any block size');
 export const spaceToDepth = wiringOp('SpaceToDepth', 'any block size');
 export const gatherElements = wiringOp('GatherElements', 'constant indices');
