@@ -200,15 +200,16 @@ contract VerifierTest is Deploy {
         assertTrue(!ok && _isVerdict(selectorOf(returned)), "a bad member passed");
     }
 
-    /// Two wrong proofs whose errors cancel in a plain sum do not cancel in a weighted one.
+    /// Two wrong proofs whose errors cancel in a plain sum do not cancel in a weighted one. Any two of three: the weights
+    /// differ from each other, not only from the first, which is one.
     /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_verifyBatch_rejects_errors_that_cancel(uint256 a, uint256 delta) public view {
         delta = bound(delta, 1, Toxic.R - 1);
-        IGroth16Verifier.Group[] memory groups = _batch(2, a, delta);
+        IGroth16Verifier.Group[] memory groups = _batch(3, a, delta);
         uint256[2] memory shift = Toxic.g1(delta);
-        _addToC(groups[0].proofs, 0, shift);
+        _addToC(groups[0].proofs, a % 3, shift);
         shift[1] = Toxic.Q - shift[1];
-        _addToC(groups[0].proofs, 1, shift);
+        _addToC(groups[0].proofs, (a % 3 + 1) % 3, shift);
         (bool ok, bytes memory returned) = address(verifier).staticcall(abi.encodeCall(verifier.verifyBatch, (groups)));
         assertTrue(!ok && selectorOf(returned) == IGroth16Verifier.ProofRejected.selector, "errors cancelled");
     }
