@@ -34,7 +34,7 @@ function resized(
 }
 
 for (const transform of transforms)
-  test(`C20 linear Resize, ${transform}: every integer is ONNX Runtime's of the uploaded file`, async (t) => {
+  test(`C23 linear Resize, ${transform}: every integer is ONNX Runtime's of the uploaded file`, async (t) => {
     const r = random(seedFrom(t.log));
     const sizes =
       transform === 'align_corners'
