@@ -23,7 +23,11 @@ const pool = new Piscina({
   workerData: {},
 });
 
-const tell = (message: FromProcess): void => void process.send!(message);
+/** A host that was killed cannot be told anything: nobody waits for this process any more. */
+const tell = (message: FromProcess): void =>
+  void process.send!(message, undefined, undefined, (error) => {
+    if (error) process.exit(0);
+  });
 
 process.on('message', (message: ToProcess) => void run(message));
 process.once('disconnect', () => process.exit(0));
