@@ -10,7 +10,8 @@ import { openPool } from './store/pool.js';
 export async function withDatabase<T>(config: Config, work: (pool: Pool) => Promise<T>): Promise<T> {
   const embedded =
     config.databaseUrl === undefined ? await startPostgres(config.dataFolder, { keep: false }) : null;
-  const pool = openPool(config.databaseUrl ?? embedded!.url, createLog({ logLevel: 'warn' }, 'cli'), 2);
+  const log = createLog({ logLevel: 'warn' }, 'cli', 'stderr');
+  const pool = openPool(config.databaseUrl ?? embedded!.url, log, 2);
   try {
     await migrate(pool);
     return await work(pool);

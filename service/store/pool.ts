@@ -11,8 +11,10 @@ export function openPool(url: string, log: Logger, size = 8): pg.Pool {
     application_name: 'verinfer',
   });
   // A connection lost with the server is replaced on next use; without a listener, idle or at work, it would end the
-  // process. One at work fails its query as well.
-  pool.on('error', (error) => log.warn({ reason: error.message }, 'database connection lost'));
+  // process. One at work fails its query as well. A pool that was ended may see its server stop before its sockets close.
+  pool.on('error', (error) => {
+    if (!pool.ending) log.warn({ reason: error.message }, 'database connection lost');
+  });
   pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }
