@@ -1,5 +1,4 @@
 /** Gather and Scatter operators by constant indices: they move elements, so they are wiring (wiring.ts). */
-import type { ConstantTensor } from './graph.js';
 import { axisOf, intAttribute, integersOf, refuseNode, stringAttribute } from './node.js';
 import {
   dot,
@@ -11,10 +10,6 @@ import {
   type Wiring,
 } from './shape.js';
 
-function constantIndices(context: NodeContext, input: number): ConstantTensor | undefined {
-  return context.constant(input);
-}
-
 function wrapIndex(context: NodeContext, index: number, dim: number): number {
   if (index < -dim || index >= dim) refuseNode(context.node, 'indices', `in [${-dim}, ${dim - 1}]`, index);
   return index < 0 ? index + dim : index;
@@ -22,7 +17,7 @@ function wrapIndex(context: NodeContext, index: number, dim: number): number {
 
 /** Gather by constant indices moves elements; by computed indices it is a table look-up and no wiring. */
 export const gather: (context: NodeContext) => readonly Wiring[] | undefined = (context) => {
-  const indices = constantIndices(context, 1);
+  const indices = context.constant(1);
   if (!indices) return undefined;
   const from = inputShape(context);
   const axis = axisOf(context.node, intAttribute(context.node, 'axis', 0), from.length);
@@ -44,7 +39,7 @@ export const gather: (context: NodeContext) => readonly Wiring[] | undefined = (
 };
 
 export const gatherElements: (context: NodeContext) => readonly Wiring[] | undefined = (context) => {
-  const indices = constantIndices(context, 1);
+  const indices = context.constant(1);
   if (!indices) return undefined;
   const from = inputShape(context);
   const axis = axisOf(context.node, intAttribute(context.node, 'axis', 0), from.length);
@@ -59,7 +54,7 @@ export const gatherElements: (context: NodeContext) => readonly Wiring[] | undef
 };
 
 export const gatherNd: (context: NodeContext) => readonly Wiring[] | undefined = (context) => {
-  const indices = constantIndices(context, 1);
+  const indices = context.constant(1);
   if (!indices) return undefined;
   const from = inputShape(context);
   const batch = intAttribute(context.node, 'batch_dims', 0);
@@ -86,7 +81,7 @@ export const gatherNd: (context: NodeContext) => readonly Wiring[] | undefined =
 };
 
 export const scatterElements: (context: NodeContext) => readonly Wiring[] | undefined = (context) => {
-  const indices = constantIndices(context, 1);
+  const indices = context.constant(1);
   if (!indices || stringAttribute(context.node, 'reduction', 'none') !== 'none') return undefined;
   const shape = inputShape(context);
   const axis = axisOf(context.node, intAttribute(context.node, 'axis', 0), shape.length);
@@ -105,7 +100,7 @@ export const scatterElements: (context: NodeContext) => readonly Wiring[] | unde
 };
 
 export const scatterNd: (context: NodeContext) => readonly Wiring[] | undefined = (context) => {
-  const indices = constantIndices(context, 1);
+  const indices = context.constant(1);
   if (!indices || stringAttribute(context.node, 'reduction', 'none') !== 'none') return undefined;
   const shape = inputShape(context);
   const depth = indices.shape.at(-1) ?? 0;

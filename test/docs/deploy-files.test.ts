@@ -41,9 +41,9 @@ test('the compose file runs every part, and the chain it names', (t) => {
   t.true(existsSync(binary), binary);
 });
 
-test('systemd accepts the unit', async (t) => {
-  if (!existsSync('/usr/bin/systemd-analyze'))
-    return (t.log('not run: no systemd here') as undefined) ?? t.pass();
+const withSystemd = existsSync('/usr/bin/systemd-analyze') ? test : test.skip;
+
+withSystemd('systemd accepts the unit', async (t) => {
   const { stdout, stderr } = await promisify(execFile)('systemd-analyze', [
     'verify',
     'docs/deploy/verinfer.service',

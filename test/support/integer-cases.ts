@@ -1,34 +1,10 @@
 /** Random cases of integer operators whose results depend on ranges: division, shifts, powers, wide products, casts. */
 import type { AttributeValue, Dtype } from '../../circuits/onnx/graph.js';
+import { dtypeCodes } from '../../circuits/onnx/tensor.js';
 import { GraphWriter, int } from './graphs.js';
 import type { OperatorCase } from './operator-cases.js';
 import type { Random } from './random.js';
-import { between, integers } from './values.js';
-
-type Range = readonly [number, number];
-
-const RANGES: Partial<Record<Dtype, Range>> = {
-  int8: [-128, 127],
-  uint8: [0, 255],
-  int16: [-32768, 32767],
-  uint16: [0, 65535],
-  int32: [-(2 ** 31), 2 ** 31 - 1],
-  uint32: [0, 2 ** 31 - 1],
-  int64: [-(2 ** 31), 2 ** 31 - 1],
-  uint64: [0, 2 ** 31 - 1],
-  bool: [0, 1],
-};
-const CODES: Partial<Record<Dtype, number>> = {
-  uint8: 2,
-  int8: 3,
-  uint16: 4,
-  int16: 5,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-  uint32: 12,
-  uint64: 13,
-};
+import { between, carriedRanges, integers, type Range } from './values.js';
 
 interface Pair {
   readonly dtypes: readonly Dtype[];
@@ -73,7 +49,7 @@ function pair(type: string, { dtypes, ranges, attributes, output }: Pair): (r: R
   };
 }
 
-const whole = (dtype: Dtype): Range => RANGES[dtype]!;
+const whole = (dtype: Dtype): Range => carriedRanges[dtype]!;
 const INTEGERS: readonly Dtype[] = ['int32', 'int64'];
 
 /** Small where a 64-bit result would leave int32 too often. */
@@ -98,9 +74,12 @@ function divisors(r: Random, dtype: Dtype): readonly [Range, Range] {
 
 function cast(r: Random): OperatorCase {
   const g = new GraphWriter();
-  const [from, to] = [r.pick(Object.keys(RANGES) as Dtype[]), r.pick(Object.keys(RANGES) as Dtype[])];
+  const [from, to] = [
+    r.pick(Object.keys(carriedRanges) as Dtype[]),
+    r.pick(Object.keys(carriedRanges) as Dtype[]),
+  ];
   const shape = [between(r, 1, 3), 2];
-  const y = g.node('Cast', [g.input('x', from, shape)], { to: int(CODES[to]!) });
+  const y = g.node('Cast', [g.input('x', from, shape)], { to: int(dtypeCodes[to]) });
   const range: Range =
     r.below(2) === 0 ? whole(from) : [Math.max(whole(from)[0], -3), Math.min(3, whole(from)[1])];
   return { graph: g.finish([{ name: y, dtype: to, shape }]), inRuntime: true, ranges: { x: range } };
@@ -141,7 +120,7 @@ function cumulativeSum(r: Random): OperatorCase {
 
 function sign(r: Random): OperatorCase {
   const g = new GraphWriter();
-  const dtype = r.pick(Object.keys(RANGES) as Dtype[]);
+  const dtype = r.pick(Object.keys(carriedRanges) as Dtype[]);
   const own = dtype === 'bool' ? 'int32' : dtype;
   const y = g.node('Sign', [g.input('x', own, [3, 2])]);
   const range: Range = r.below(2) === 0 ? whole(own) : [Math.max(whole(own)[0], -1), 1];

@@ -6,7 +6,7 @@ import type { Dtype, Graph } from '../../circuits/onnx/graph.js';
 import { checkUniqueness } from '../../circuits/r1cs/uniqueness.js';
 import type { OperatorCase } from './operator-cases.js';
 import type { Random } from './random.js';
-import { between } from './values.js';
+import { between, carriedRanges } from './values.js';
 
 const typed = {
   int8: Int8Array,
@@ -20,16 +20,6 @@ const typed = {
   bool: Uint8Array,
 } as const;
 
-const RANGES: Readonly<Record<string, readonly [number, number]>> = {
-  int8: [-128, 127],
-  uint8: [0, 255],
-  int16: [-32768, 32767],
-  uint16: [0, 65535],
-  int32: [-(2 ** 31), 2 ** 31 - 1],
-  uint32: [0, 2 ** 31 - 1],
-  bool: [0, 1],
-};
-
 /** Inputs of a compiled model: all minimum, all maximum, zero, or random. */
 export function operatorInputs(
   { manifest }: CompiledModel,
@@ -39,7 +29,7 @@ export function operatorInputs(
   const kind = r.below(8);
   return new Map(
     manifest.inputs.map(({ name, dtype, shape }) => {
-      const [lo, hi] = ranges[name] ?? RANGES[dtype];
+      const [lo, hi] = ranges[name] ?? carriedRanges[dtype]!;
       const count = shape.reduce((all, size) => all * size, 1);
       const pick = () =>
         kind === 0 ? lo : kind === 1 ? hi : kind === 2 ? Math.min(Math.max(0, lo), hi) : between(r, lo, hi);

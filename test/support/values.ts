@@ -1,4 +1,21 @@
+import type { Dtype } from '../../circuits/onnx/graph.js';
 import type { Random } from './random.js';
+
+/** Inclusive. */
+export type Range = readonly [number, number];
+
+/** What a circuit carries of each integer type: wires are int32, so of the wider types their common part. */
+export const carriedRanges: Partial<Record<Dtype, Range>> = {
+  int8: [-128, 127],
+  uint8: [0, 255],
+  int16: [-32768, 32767],
+  uint16: [0, 65535],
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  uint32: [0, 2 ** 31 - 1],
+  int64: [-(2 ** 31), 2 ** 31 - 1],
+  uint64: [0, 2 ** 31 - 1],
+  bool: [0, 1],
+};
 
 /** An integer in [lo, hi]. */
 export function between(random: Random, lo: number, hi: number): number {

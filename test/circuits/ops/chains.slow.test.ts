@@ -1,18 +1,3 @@
-/** Operators in a row: the circuit proves what the reference says, whatever was put off or moved on the way. */
-import test from 'ava';
-import { check } from '../../../circuits/index.js';
-import { chainInputs, compileChain } from '../../support/chains.js';
-import { random, seedFrom } from '../../support/random.js';
-
-test('C24 2,000 chains of operators prove, and equal their reference', (t) => {
-  const seed = seedFrom(t.log);
-  for (let k = 0; k < 2000; k++) {
-    const r = random((seed + k) >>> 0);
-    const model = compileChain(r);
-    for (const inputs of chainInputs(model, r)) {
-      const { witness, outputs } = model.computeWitness({ inputs, ctx: 1n, salt: 2n });
-      t.deepEqual(check(model.r1cs, witness, { labels: model.labels }), { ok: true }, `chain ${k}`);
-      t.deepEqual(outputs, model.reference(inputs), `chain ${k}`);
-    }
-  }
-});
+/** Ten times as many chains of operators. */
+import '../../support/slow.js';
+import './chains.test.js';
