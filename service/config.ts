@@ -148,6 +148,13 @@ export const variables = z.object({
       'Encrypted keystore of the key that settles, mode 0600; its passphrase on VERINFER_CHAIN_PASSPHRASE_FD. Plain on chain 31337 alone.',
     )
     .meta({ why: 'The settler alone reads it: never an argument, never an environment variable.' }),
+  VERINFER_CHAIN_RETIRED_KEY_FILES: list
+    .describe(
+      'Keystores of keys that were rotated out, comma separated; their passphrases follow on the same descriptor, a line each.',
+    )
+    .meta({
+      why: 'A proof names its operator: a receipt under way when the key was changed still needs the old one.',
+    }),
   VERINFER_LOG: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
@@ -185,6 +192,7 @@ export interface Config {
   readonly batchCount: number;
   readonly batchAgeMs: number;
   readonly chainKeyFile: string | undefined;
+  readonly retiredKeyFiles: readonly string[];
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 }
 
@@ -231,6 +239,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     batchCount: e.VERINFER_BATCH_COUNT,
     batchAgeMs: e.VERINFER_BATCH_AGE_MS,
     chainKeyFile: e.VERINFER_CHAIN_KEY_FILE,
+    retiredKeyFiles: e.VERINFER_CHAIN_RETIRED_KEY_FILES,
     logLevel: e.VERINFER_LOG,
   };
 }

@@ -1,7 +1,6 @@
-/** Follows NOTIFY on one connection a process and hands events to whoever listens for that inference. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+/** Hands the events of inferences, from whichever host they come, to whoever listens for that inference. */
 import type { Logger } from './log.js';
+import { Notifications } from './notifications.js';
 
 export interface InferenceEvent {
   readonly id: string;
@@ -13,48 +12,20 @@ type Listener = (event: InferenceEvent) => void;
 
 export class EventHub {
   private readonly listeners = new Map<string, Set<Listener>>();
-  private client: pg.Client | null = null;
-  private closed = false;
+  private readonly notifications: Notifications;
 
-  constructor(
-    private readonly databaseUrl: string,
-    private readonly log: Logger,
-    private readonly onModels: () => void = () => undefined,
-  ) {}
+  constructor(databaseUrl: string, log: Logger, onModels: () => void = () => undefined) {
+    this.notifications = new Notifications(databaseUrl, log, {
+      inference_events: (payload) => this.receive(payload),
+      models: onModels,
+    });
+  }
 
   async start(): Promise<void> {
-    await this.connect();
+    await this.notifications.start();
   }
 
-  private async connect(): Promise<void> {
-    while (!this.closed) {
-      const client = new pg.Client({
-        connectionString: this.databaseUrl,
-        application_name: 'verinfer events',
-      });
-      client.on('error', () => undefined);
-      try {
-        await client.connect();
-        client.on('notification', ({ channel, payload }) => this.receive(channel, payload ?? ''));
-        client.once('end', () => {
-          if (!this.closed) void sleep(200).then(() => this.connect());
-        });
-        await client.query('listen inference_events; listen models');
-        this.client = client;
-        return;
-      } catch (error) {
-        this.log.debug({ reason: (error as Error).message }, 'event connection waits for the database');
-        await client.end().catch(() => undefined);
-        await sleep(300);
-      }
-    }
-  }
-
-  private receive(channel: string, payload: string): void {
-    if (channel === 'models') {
-      this.onModels();
-      return;
-    }
+  private receive(payload: string): void {
     const event = JSON.parse(payload) as InferenceEvent;
     for (const listener of this.listeners.get(event.id) ?? []) listener(event);
   }
@@ -70,7 +41,6 @@ export class EventHub {
   }
 
   async close(): Promise<void> {
-    this.closed = true;
-    await this.client?.end().catch(() => undefined);
+    await this.notifications.close();
   }
 }

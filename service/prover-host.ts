@@ -14,6 +14,7 @@ import type { ProvenTensor, Proven, ProveJob } from './proving/protocol.js';
 import { StageNotices } from './proving/stage-notices.js';
 import { WarmModels, type ModelOnDisk } from './proving/warm-models.js';
 import { Queue } from './queue.js';
+import { unsyncedPool } from './store/pool.js';
 import { zeroAddress, type StoredRequest } from './statement.js';
 import { claimInference, completeProof, failInference, recordCrash, type Claim } from './store/proofs.js';
 import { engines, series, stages, Tally, type ProofOutcome } from './tally.js';
@@ -72,11 +73,15 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
     workerIds: queue.workerIds,
   }));
   const models = new WarmModels(pool, config, child, artifactPeers(pool, config, lease.id), log);
+  const slots = config.proverCount + 1;
+  // Taking a job and crossing it off again may be forgotten with the server: the inference's own row, with its fence, says
+  // what is still to be proven. One connection a slot, and one to listen.
+  const queuePool = unsyncedPool(pool, log, slots + 1);
   const queue: Queue = new Queue({
-    pool,
+    pool: queuePool,
     log,
     queue: 'proofs',
-    slots: config.proverCount + 1,
+    slots,
     tasks: { prove: (payload) => prove((payload as { id: string }).id) },
   });
 
@@ -185,6 +190,7 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
       await Promise.race([stopping, sleep(options.drainMs ?? 20_000, undefined, { ref: false })]);
       child.close();
       await stopping;
+      await queuePool.end();
       await lease.stop();
     },
   };
@@ -229,6 +235,6 @@ function resultOf(claim: Claim, end: Proven): Parameters<typeof completeProof>[3
     receipt,
     receiptDigest: createHash('sha256').update(receipt).digest(),
     timings: end.timings,
-    seal: statement.operator !== zeroAddress,
+    operator: statement.operator === zeroAddress ? null : statement.operator.toLowerCase(),
   };
 }

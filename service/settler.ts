@@ -2,7 +2,6 @@
  * The settler: takes `settle` jobs, sends the proof to the contract, records the settlement and puts it in the receipt.
  * A job that is run twice settles once: the chain is asked first, and the contract itself refuses a second time.
  */
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { JsonRpcProvider } from 'ethers';
@@ -25,24 +24,25 @@ import type { Config } from './config.js';
 import { Lease } from './lease.js';
 import type { Logger } from './log.js';
 import { ensureFolder } from './model-folder.js';
-import { readChainKey } from './signer/keystore.js';
+import { Notifications } from './notifications.js';
+import { Sealer } from './sealer.js';
+import { readChainKeys } from './signer/keystore.js';
 import { lockKey, pgLedger } from './signer/pg-ledger.js';
 import { chainView } from './signer/quorum.js';
 import { endpoint } from './signer/rpc.js';
 import { SettlingSigner, settlerPolicy } from './signer/settling-signer.js';
 import { Signer } from './signer/signer.js';
 import { Queue } from './queue.js';
-import { encodeReceipt, signReceipt, withSettlement } from './receipt.js';
+import { withSettlement } from './receipt.js';
 import type { ChainFacts, StoredRequest } from './statement.js';
 import { readAnyInference, type InferenceRow } from './store/inferences.js';
-import { failInference, sealReceipt } from './store/proofs.js';
+import { failInference } from './store/proofs.js';
 import { markSettlement, unsettledOf, waitingForBatch } from './store/settlements.js';
 import { markInstall } from './store/installs.js';
 import { readFact, readModel } from './store/models.js';
 import { readAnyReceipt, replaceReceipt } from './store/receipts.js';
 import { series, Tally } from './tally.js';
 import { parseReceipt } from './verifier/receipt.js';
-import type { Receipt } from './verifier/schema.js';
 
 export interface Settler {
   readonly id: string;
@@ -52,10 +52,11 @@ export interface Settler {
 export interface SettlerOptions {
   readonly config: Config;
   readonly pool: Pool;
+  readonly databaseUrl: string;
   readonly log: Logger;
 }
 
-export async function startSettler({ config, pool, log }: SettlerOptions): Promise<Settler> {
+export async function startSettler({ config, pool, databaseUrl, log }: SettlerOptions): Promise<Settler> {
   if (!config.rpcUrl || !config.chainKeyFile)
     throw new Error('settler: VERINFER_RPC_URL and VERINFER_CHAIN_KEY_FILE must be set');
   const facts = await readFact<ChainFacts & Deployment>(pool, 'chain');
@@ -68,7 +69,10 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
     pollingInterval: 100,
     cacheTimeout: -1,
   });
-  const wallet = await readChainKey(config.chainKeyFile, facts.chainId);
+  const [wallet, ...retired] = await readChainKeys(
+    [config.chainKeyFile, ...config.retiredKeyFiles],
+    facts.chainId,
+  );
   const key = await lockKey(pool, facts.chainId, wallet.address);
   if (!key) throw new Error(`settler: key ${wallet.address} must have one signer, got another that runs`);
   const ledger = pgLedger(pool, facts.chainId, wallet.address);
@@ -94,16 +98,16 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
   const lease: Lease = new Lease(pool, 'settler', config.leaseMs, log, tally, () => ({
     state: 'ready',
     detail: { residentBytes: process.memoryUsage.rss(), chainId: facts.chainId, operator: wallet.address },
-    workerIds: [...seals.workerIds, ...settlements.workerIds],
+    workerIds: settlements.workerIds,
   }));
-  // A settlement holds its slot until it is final; seals must not wait for that.
-  const seals: Queue = new Queue({
+  const sealer = new Sealer({
     pool,
     log,
-    queue: 'errands',
-    slots: 2,
-    tasks: { seal: (payload) => seal((payload as { id: string }).id) },
+    wallets: [wallet, ...retired],
+    batch: { count: config.batchCount, ageMs: config.batchAgeMs },
   });
+  const notifications = new Notifications(databaseUrl, log, { receipts_to_seal: () => sealer.notice() });
+  // A settlement holds its slot until it is final.
   const settlements: Queue = new Queue({
     pool,
     log,
@@ -116,18 +120,6 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
       register: (payload) => register(payload as { installId: string; modelId: string }),
     },
   });
-
-  const seal = async (id: string): Promise<void> => {
-    const stored = await readAnyReceipt(pool, id);
-    if (!stored) return;
-    const { digest, body } = await sealed(parseReceipt(stored.body));
-    await sealReceipt(pool, id, digest, body, { count: config.batchCount, ageMs: config.batchAgeMs });
-  };
-
-  const sealed = async (receipt: Receipt): Promise<{ digest: Buffer; body: Buffer }> => {
-    const body = Buffer.from(encodeReceipt(await signReceipt(receipt, wallet)));
-    return { body, digest: createHash('sha256').update(body).digest() };
-  };
 
   const register = async ({ installId, modelId }: { installId: string; modelId: string }): Promise<void> => {
     const model = await readModel(pool, modelId);
@@ -199,7 +191,11 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
         for (const { row } of open) await settleRows([row]);
         return;
       }
-      await failRefused(open[0]!.row, error);
+      // Also what a transaction of our earlier key settled meanwhile is refused.
+      const { row, call, body } = open[0]!;
+      const known = await findOwnSettlement(provider, facts, call);
+      if (known) await recordSettled(row, body, known, null, started);
+      else await failRefused(row, error);
     }
   };
 
@@ -232,7 +228,7 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
       blockHash,
       final: true,
     });
-    const final = await sealed(receipt);
+    const final = await sealer.sealed(receipt);
     await replaceReceipt(pool, row.id, final.digest, final.body);
     const place = {
       chainId: facts.chainId,
@@ -251,13 +247,15 @@ export async function startSettler({ config, pool, log }: SettlerOptions): Promi
   };
 
   await lease.start();
-  seals.start();
+  await notifications.start();
+  sealer.start();
   settlements.start();
   await lease.beat();
   return {
     id: lease.id,
     async stop() {
-      await Promise.all([seals.stop(), settlements.stop(), signer.stop()]);
+      await Promise.all([sealer.stop(), settlements.stop(), signer.stop()]);
+      await notifications.close();
       await lease.stop();
       key.release();
       provider.destroy();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { CompiledModel, InputMode, OutputMode } from '../../circuits/index.js';
 import { modelId as hashIdentity, type ModelIdentity } from '../../circuits/model-id.js';
 import { r1csDigest } from '../../circuits/r1cs/file.js';
-import { vkHash } from '../../prover/codec.js';
+import { verifyingKeyBytes, vkHash } from '../../prover/codec.js';
 import { checkVerifyingKey, selectEngine, type Engine, type LoadedKey } from '../../prover/index.js';
 import { snarkjsEngine } from '../../prover/snarkjs-engine.js';
 import { compileUpload } from '../install.js';
@@ -15,6 +15,7 @@ import { manifestDigest } from '../verifier/receipt.js';
 export interface LoadedProver {
   readonly compiled: CompiledModel;
   readonly key: LoadedKey;
+  readonly verifyingKey: Uint8Array;
   readonly engine: Engine;
   readonly reason: string;
   readonly identity: ModelIdentity;
@@ -59,7 +60,8 @@ export async function loadProver(
   const key = await engine.loadKey(join(folder, 'key.zkey'));
   expect('vkHash', identity.vkHash, vkHash(key.verifyingKey));
   checkVerifyingKey(key.verifyingKey, compiled.r1cs.publicCount);
-  return { compiled, key, engine, reason, identity, description };
+  const verifyingKey = verifyingKeyBytes(key.verifyingKey);
+  return { compiled, key, verifyingKey, engine, reason, identity, description };
 }
 
 function expect(what: string, expected: string, got: string): void {

@@ -95,7 +95,7 @@ export async function prove(
     request: job.request,
     model: { ...identity, setupClass: description.identity.setupClass },
     manifest: compiled.manifest,
-    verifyingKey: key.verifyingKey,
+    verifyingKey: prover.verifyingKey,
     proof,
     publicSignals,
     outputs: description.outputs.map(({ name, dtype, shape }) => ({

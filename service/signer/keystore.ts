@@ -54,11 +54,14 @@ export async function openKeystore(path: string, passphrase: string): Promise<Wa
 }
 
 /** The first line of a file descriptor, which is closed. At most 1024 bytes. */
-export function passphraseFrom(descriptor: number): string {
+export const passphraseFrom = (descriptor: number): string => passphrasesFrom(descriptor, 1)[0]!;
+
+/** As many lines, one a key. */
+function passphrasesFrom(descriptor: number, count: number): string[] {
   if (!Number.isInteger(descriptor) || descriptor < 3) {
     throw new KeyRefused('passphrase', 'on a file descriptor from 3 on', String(descriptor));
   }
-  const buffer = Buffer.alloc(1024);
+  const buffer = Buffer.alloc(1024 * count);
   let length = 0;
   try {
     while (length < buffer.length) {
@@ -69,19 +72,33 @@ export function passphraseFrom(descriptor: number): string {
   } finally {
     closeSync(descriptor);
   }
-  const line = buffer.subarray(0, length).toString('utf8').split('\n')[0]!;
+  const lines = buffer.subarray(0, length).toString('utf8').split('\n').slice(0, count);
   buffer.fill(0);
-  if (line === '') throw new KeyRefused('passphrase', 'not empty', 'nothing');
-  return line;
+  if (lines.includes('')) throw new KeyRefused('passphrase', 'not empty', 'nothing');
+  if (lines.length < count)
+    throw new KeyRefused('passphrases', `${count} lines, one a key`, `${lines.length}`);
+  return lines;
 }
 
 /** Chains whose coins are worth nothing: there, and only there, a key may lie unencrypted. */
 const developmentChains = [31337, 1337];
 
-/** A keystore whose passphrase comes on VERINFER_CHAIN_PASSPHRASE_FD; refuses a file that others can read. */
-export async function readChainKey(path: string, chainId: number): Promise<Wallet> {
+/**
+ * Keystores whose passphrases come on VERINFER_CHAIN_PASSPHRASE_FD, a line each in the order of the files; refuses a file
+ * that others can read.
+ */
+export async function readChainKeys(paths: readonly string[], chainId: number): Promise<Wallet[]> {
   const descriptor = process.env['VERINFER_CHAIN_PASSPHRASE_FD'];
-  if (descriptor !== undefined) return openKeystore(path, passphraseFrom(Number(descriptor)));
+  if (descriptor === undefined) return Promise.all(paths.map((path) => readPlainKey(path, chainId)));
+  const passphrases = passphrasesFrom(Number(descriptor), paths.length);
+  return Promise.all(paths.map((path, i) => openKeystore(path, passphrases[i]!)));
+}
+
+export async function readChainKey(path: string, chainId: number): Promise<Wallet> {
+  return (await readChainKeys([path], chainId))[0]!;
+}
+
+async function readPlainKey(path: string, chainId: number): Promise<Wallet> {
   const { mode } = await stat(path);
   if ((mode & 0o077) !== 0)
     throw new KeyRefused('mode of the file', '0600', `0${(mode & 0o777).toString(8)}`);

@@ -54,6 +54,8 @@ export interface SettlingSignerOptions {
 
 export class SettlingSigner extends AbstractSigner {
   private stopping = false;
+  /** Whether the ledger may hold an open intent: at the start, and from each submission until it was seen empty. */
+  private mayBeOpen = true;
   private readonly loop: Promise<void>;
 
   constructor(private readonly options: SettlingSignerOptions) {
@@ -89,6 +91,7 @@ export class SettlingSigner extends AbstractSigner {
     for (let n = 1; ; n++) {
       const known = await ledger.read(id);
       if (known === null) await signer.submit({ id, chainId, to, data, valueWei, notAfterS: null });
+      this.mayBeOpen = true;
       if (known === null || !isClosed(known) || known.state === 'final') break;
       id = `${digest}/${n}`;
     }
@@ -104,8 +107,15 @@ export class SettlingSigner extends AbstractSigner {
     const { ledger, signer, pollMs = 100, onError } = this.options;
     while (!this.stopping) {
       try {
-        if ((await ledger.open()).length > 0) await signer.tick();
+        if (this.mayBeOpen) {
+          this.mayBeOpen = false;
+          if ((await ledger.open()).length > 0) {
+            this.mayBeOpen = true;
+            await signer.tick();
+          }
+        }
       } catch (error) {
+        this.mayBeOpen = true;
         onError?.(error as Error);
         await sleep(10 * pollMs);
       }

@@ -7,10 +7,13 @@ import type { Pool } from 'pg';
 export const queues = { proofs: 'graphile_worker', errands: 'errands' } as const;
 export type QueueName = keyof typeof queues;
 
-export type Errand = 'seal' | 'settle' | 'settle-whole' | 'settle-batch' | 'register' | 'webhook' | 'install';
+export type Errand = 'settle' | 'settle-whole' | 'settle-batch' | 'register' | 'webhook' | 'install';
 
 export interface Queryable {
-  query(text: string, values?: unknown[]): Promise<unknown>;
+  query(
+    text: string | { name: string; text: string; values: unknown[] },
+    values?: unknown[],
+  ): Promise<unknown>;
 }
 
 export interface ErrandOptions {
@@ -64,12 +67,17 @@ export async function repairQueues(pool: Pool, leaseMs: number): Promise<{ reque
      )
      select count(*)::int as requeued from graphile_worker.add_jobs(array(select proof_job(id, ticket) from lost))`,
   );
+  // A receipt that a host of an earlier release left for an errand that is no more.
+  await pool.query(
+    `update receipts r set seal_at = now(), operator = lower(i.request->'statement'->>'operator') from inferences i
+     where i.id = r.id and i.state = 'proving' and r.seal_at is null`,
+  );
   // A job that failed for a passing reason waits at most this long, however often it was tried.
   for (const schema of Object.values(queues))
     await pool.query(
       `select ${schema}.reschedule_jobs(array(
          select j.id from ${schema}._private_jobs j join ${schema}._private_tasks t on t.id = j.task_id
-         where t.identifier in ('prove', 'seal', 'settle', 'settle-whole') and j.locked_at is null and j.run_at > now() + interval '15 seconds' limit 1000
+         where t.identifier in ('prove', 'settle', 'settle-whole') and j.locked_at is null and j.run_at > now() + interval '15 seconds' limit 1000
        ), run_at := now())`,
     );
   return rows[0]!;

@@ -18,15 +18,15 @@ export async function notifyAll(
   ]);
 }
 
-export async function queueWebhooks(client: Queryable, id: string, event: string): Promise<void> {
+export async function queueWebhooks(client: Queryable, ids: readonly string[], event: string): Promise<void> {
   await client.query(
     `with made as (
        insert into webhook_deliveries (id, tenant_id, webhook_id, inference_id, event)
        select 'whd_' || encode(sha256(convert_to(i.id || w.id || $2, 'UTF8')), 'hex'), i.tenant_id, w.id, i.id, $2
-       from inferences i join webhooks w on w.tenant_id = i.tenant_id and w.removed_at is null where i.id = $1
+       from inferences i join webhooks w on w.tenant_id = i.tenant_id and w.removed_at is null where i.id = any($1)
        on conflict do nothing returning id
      )
      select errands.add_job('webhook', json_build_object('id', id), max_attempts := 12, job_key := 'webhook:' || id) from made`,
-    [id, event],
+    [ids, event],
   );
 }

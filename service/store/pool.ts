@@ -4,12 +4,26 @@ import type { Logger } from '../log.js';
 /** The connection pool of a process. bigint columns come back as numbers: ours stay below 2^53. */
 export function openPool(url: string, log: Logger, size = 8): pg.Pool {
   pg.types.setTypeParser(pg.types.builtins.INT8, (text) => Number(text));
-  const pool = new pg.Pool({
-    connectionString: url,
-    max: size,
-    connectionTimeoutMillis: 5_000,
-    application_name: 'verinfer',
-  });
+  return listened(
+    new pg.Pool({
+      connectionString: url,
+      max: size,
+      connectionTimeoutMillis: 5_000,
+      application_name: 'verinfer',
+    }),
+    log,
+  );
+}
+
+/**
+ * A pool on the same server whose commits do not wait for the disk: half the work of a small statement is that wait. Only
+ * for writes whose loss, should the server itself be killed, costs repeated work and nothing else.
+ */
+export function unsyncedPool(pool: pg.Pool, log: Logger, size: number): pg.Pool {
+  return listened(new pg.Pool({ ...pool.options, max: size, options: '-c synchronous_commit=off' }), log);
+}
+
+function listened(pool: pg.Pool, log: Logger): pg.Pool {
   // A connection lost with the server is replaced on next use; without a listener, idle or at work, it would end the
   // process. One at work fails its query as well. A pool that was ended may see its server stop before its sockets close.
   pool.on('error', (error) => {

@@ -2,10 +2,10 @@
 import type { Pool } from 'pg';
 import type { FailureCode } from '../errors.js';
 import { inferenceColumns, type InferenceRow } from './inferences.js';
-import { addErrand, type Queryable } from './jobs.js';
+import type { Queryable } from './jobs.js';
 import { notify, queueWebhooks } from './notices.js';
 import { transaction } from './pool.js';
-import { queueBatch, queueWholeBatch, type BatchPolicy } from './settlements.js';
+import { queueWholeBatch } from './settlements.js';
 
 export interface Claim {
   readonly row: InferenceRow;
@@ -42,8 +42,8 @@ export interface ProofResult {
   readonly receipt: Uint8Array;
   readonly receiptDigest: Uint8Array;
   readonly timings: Readonly<Record<string, number>>;
-  /** Whether the operator still has to sign: the inference is `proven` when its receipt is sealed. */
-  readonly seal: boolean;
+  /** Who still has to sign: the inference is `proven` when its receipt is sealed. null: nobody. */
+  readonly operator: string | null;
 }
 
 /** Stores the receipt and erases the private input, if this claim is still the latest. False: a stale result, dropped. */
@@ -53,68 +53,49 @@ export async function completeProof(
   fence: number,
   result: ProofResult,
 ): Promise<boolean> {
+  const complete = async (client: Queryable): Promise<boolean> => {
+    const { rowCount } = (await client.query({
+      name: 'complete',
+      text: `with done as (
+          update inferences set timings = timings || $3::jsonb where id = $1 and fence = $2 and state = 'proving'
+            and not exists (select 1 from receipts r where r.id = $1)
+          returning id, tenant_id
+        ), erased as (
+          delete from private_inputs p using done where p.inference_id = done.id
+        ), kept as (
+          insert into receipts (id, tenant_id, digest, body, operator, seal_at)
+          select id, tenant_id, $4, $5, $6, case when $6::text is not null then now() end from done
+        )
+        select case when $6::text is not null then pg_notify('receipts_to_seal', '') end from done`,
+      values: [
+        id,
+        fence,
+        JSON.stringify(result.timings),
+        Buffer.from(result.receiptDigest),
+        Buffer.from(result.receipt),
+        result.operator,
+      ],
+    })) as { rowCount: number | null };
+    return rowCount === 1;
+  };
+  // One statement is a transaction of its own.
+  if (result.operator !== null) return complete(pool);
   return transaction(pool, async (client) => {
-    const { rows } = await client.query<{ tenantId: string }>(
-      `update inferences set timings = timings || $3::jsonb where id = $1 and fence = $2 and state = 'proving'
-       returning tenant_id as "tenantId"`,
-      [id, fence, JSON.stringify(result.timings)],
-    );
-    const tenantId = rows[0]?.tenantId;
-    if (tenantId === undefined) return false;
-    await client.query('delete from private_inputs where inference_id = $1', [id]);
-    await client.query('insert into receipts (id, tenant_id, digest, body) values ($1, $2, $3, $4)', [
-      id,
-      tenantId,
-      Buffer.from(result.receiptDigest),
-      Buffer.from(result.receipt),
-    ]);
-    if (result.seal) await addErrand(client, 'seal', id, { id });
-    else await finish(client, id);
+    if (!(await complete(client))) return false;
+    await finish(client, id);
     return true;
   });
 }
 
-/** Puts the signed receipt in place. False when it was sealed before, or failed meanwhile. */
-export async function sealReceipt(
-  pool: Pool,
-  id: string,
-  digest: Uint8Array,
-  body: Uint8Array,
-  batch: BatchPolicy,
-): Promise<boolean> {
-  return transaction(pool, async (client) => {
-    const { rows } = await client.query(
-      `select 1 from inferences where id = $1 and state = 'proving' for update`,
-      [id],
-    );
-    if (rows.length === 0) return false;
-    await client.query('update receipts set digest = $2, body = $3 where id = $1', [
-      id,
-      Buffer.from(digest),
-      Buffer.from(body),
-    ]);
-    const { settlement, batchId } = await finish(client, id);
-    if (settlement === 'onchain' && batchId !== null) await queueWholeBatch(client, batchId);
-    else if (settlement === 'onchain') await addErrand(client, 'settle', id, { id });
-    if (settlement === 'batched') await queueBatch(client, batch);
-    return true;
-  });
-}
-
-/** proving → proven, with everything that follows from it. */
-async function finish(
-  client: Queryable,
-  id: string,
-): Promise<{ settlement: string; batchId: string | null }> {
-  const { rows } = (await client.query(
-    `update inferences set state = 'proven', proven_at = now() where id = $1
-     returning tenant_id as "tenantId", settlement, batch_id as "batchId"`,
+/** proving → proven without a signature, with everything that follows from it. */
+async function finish(client: Queryable, id: string): Promise<void> {
+  await client.query(
+    `with proven as (update inferences set state = 'proven', proven_at = now() where id = $1 returning tenant_id)
+     update tenants t set open_count = open_count - 1 from proven where t.id = proven.tenant_id`,
     [id],
-  )) as { rows: { tenantId: string; settlement: string; batchId: string | null }[] };
-  await client.query('update tenants set open_count = open_count - 1 where id = $1', [rows[0]!.tenantId]);
-  await queueWebhooks(client, id, 'inference.proven');
+  );
+  await queueWebhooks(client, [id], 'inference.proven');
   await notify(client, id, 'proven');
-  return rows[0]!;
 }
 
 /** Ends an inference as failed. `fence` null: whatever its claim (cancelling, expiry). False when it was over already. */
@@ -141,7 +122,7 @@ export async function failInference(
       await client.query('update tenants set open_count = open_count - 1 where id = $1', [row.tenantId]);
       if (row.batchId !== null) await queueWholeBatch(client, row.batchId);
     }
-    await queueWebhooks(client, id, 'inference.failed');
+    await queueWebhooks(client, [id], 'inference.failed');
     await notify(client, id, 'failed');
     return true;
   });

@@ -71,7 +71,7 @@ export async function markSettlement(
       [id, state, JSON.stringify(settled), JSON.stringify(timings)],
     );
     if (rowCount !== 1) return false;
-    if (state === 'settled') await queueWebhooks(client, id, 'inference.settled');
+    if (state === 'settled') await queueWebhooks(client, [id], 'inference.settled');
     await notify(client, id, state);
     return true;
   });

@@ -33,15 +33,18 @@ export function receiptTypedData(receipt: Receipt): ReceiptTypedData {
 
 /** Address that signed, lower case; undefined where the signature is malformed, high-s, or of no key. */
 export function recoverSigner(receipt: Receipt): string | undefined {
-  if (receipt.signature === null) return undefined;
-  const bytes = hexToBytes(receipt.signature.slice(2));
+  return receipt.signature === null ? undefined : recoverFrom(receiptTypedData(receipt), receipt.signature);
+}
+
+export function recoverFrom(data: ReceiptTypedData, signature: string): string | undefined {
+  const bytes = hexToBytes(signature.slice(2));
   const v = bytes[64];
   if (v !== 27 && v !== 28) return undefined;
   try {
     const compact = secp256k1.Signature.fromBytes(bytes.subarray(0, 64), 'compact');
     // The other half of the s values is the same signature again: one text for one signature.
     if (compact.hasHighS()) return undefined;
-    const point = compact.addRecoveryBit(v - 27).recoverPublicKey(typedDataHash(receiptTypedData(receipt)));
+    const point = compact.addRecoveryBit(v - 27).recoverPublicKey(typedDataHash(data));
     return `0x${keccakHex(point.toBytes(false).subarray(1)).slice(26)}`;
   } catch {
     return undefined;

@@ -4,14 +4,9 @@
  * last line is JSON. SECONDS=… for another length.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { bundledModels, provideModels } from '../../service/bundled-models.js';
-import { readConfig } from '../../service/config.js';
-import { createLog } from '../../service/log.js';
-import { startService } from '../../service/supervisor.js';
+import { startWholeService } from '../support/whole-service.js';
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const seconds = Number(process.env['SECONDS'] ?? 60);
@@ -20,23 +15,8 @@ const { samples } = JSON.parse(readFileSync(`models/${model}/samples.json`, 'utf
   samples: { x: number[] }[];
 };
 
-process.env['VERINFER_LOG'] = 'silent';
-process.env['VERINFER_PORT'] = '0';
-const folder = await mkdtemp(join(tmpdir(), 'verinfer-throughput-'));
-await chmod(folder, 0o711);
-process.env['VERINFER_DATA'] = folder;
-const config = readConfig();
-const log = createLog(config, 'bench');
-const service = await startService({
-  config,
-  log,
-  prepare: async ({ pool, chain }) =>
-    void (await provideModels(
-      bundledModels.filter(({ name }) => name === model),
-      { pool, chain, modelsFolder: config.modelsFolder, log },
-    )),
-});
-const { url, pool } = service;
+const service = await startWholeService({ models: [model] });
+const { url, pool, config } = service;
 
 let posted = 0;
 async function post(): Promise<void> {
@@ -121,7 +101,6 @@ try {
   process.exitCode = 1;
 } finally {
   await service.stop();
-  await rm(folder, { recursive: true, force: true });
 }
 const round = (value: number | undefined): number | null =>
   value === undefined ? null : Math.round(value * 100) / 100;

@@ -3,11 +3,8 @@ import test from 'ava';
 import { execFile } from 'node:child_process';
 import { cp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { bundledModels, provideModels } from '../../service/bundled-models.js';
-import { readConfig } from '../../service/config.js';
-import { createLog } from '../../service/log.js';
-import { startService, type Service } from '../../service/supervisor.js';
 import { type Json, temporaryFolder } from '../support/service.js';
+import { startWholeService, type WholeService } from '../support/whole-service.js';
 
 let folder: string;
 test.before(async () => {
@@ -15,25 +12,8 @@ test.before(async () => {
 });
 test.after.always(() => rm(folder, { recursive: true, force: true }));
 
-async function start(data: string): Promise<Service> {
-  Object.assign(process.env, {
-    VERINFER_DATA: data,
-    VERINFER_PORT: '0',
-    VERINFER_LOG: 'silent',
-    VERINFER_PROVERS: '1',
-  });
-  const config = readConfig();
-  const log = createLog(config, 'backup-test');
-  return startService({
-    config,
-    log,
-    prepare: async ({ pool, chain }) =>
-      void (await provideModels(bundledModels.slice(0, 1), {
-        ...{ pool, chain, log },
-        modelsFolder: config.modelsFolder,
-      })),
-  });
-}
+const start = (data: string): Promise<WholeService> =>
+  startWholeService({ folder: data, environment: { VERINFER_PROVERS: '1' } });
 
 function verinfer(data: string, ...args: string[]): Promise<{ code: number; text: string }> {
   const env = { PATH: process.env['PATH'], NO_COLOR: '1', VERINFER_DATA: data };
@@ -44,7 +24,7 @@ function verinfer(data: string, ...args: string[]): Promise<{ code: number; text
   });
 }
 
-const ask = async ({ url }: Service): Promise<Json> => {
+const ask = async ({ url }: WholeService): Promise<Json> => {
   const { samples } = JSON.parse(await readFile('models/digits8x8/samples.json', 'utf8')) as Json;
   const response = await fetch(`${url}/v1/models/digits8x8/inferences`, {
     method: 'POST',
@@ -54,7 +34,7 @@ const ask = async ({ url }: Service): Promise<Json> => {
   return response.json();
 };
 
-async function settled({ url }: Service, id: string): Promise<Json> {
+async function settled({ url }: WholeService, id: string): Promise<Json> {
   for (let attempt = 0; attempt < 400; attempt++) {
     const inference = (await (await fetch(`${url}/v1/inferences/${id}`)).json()) as Json;
     if (inference.state === 'settled' || inference.state === 'failed') return inference;

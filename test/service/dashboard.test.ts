@@ -4,17 +4,14 @@ import { copyFile, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import type { Browser, Page } from 'playwright-core';
-import { bundledModels, provideModels } from '../../service/bundled-models.js';
-import { readConfig } from '../../service/config.js';
-import { createLog } from '../../service/log.js';
-import { startService, type Service } from '../../service/supervisor.js';
 import { browserPath, launch, screenshot } from '../support/browser.js';
 import { temporaryFolder } from '../support/service.js';
+import { startWholeService, type WholeService } from '../support/whole-service.js';
 
 const browserTest = browserPath === undefined ? test.serial.skip : test.serial;
 if (browserPath === undefined) console.log('dashboard: not run, no Chromium is installed');
 
-let service: Service;
+let service: WholeService;
 let browser: Browser;
 let folder: string;
 /** Everything the page complained about: script errors, refused loads, violations of the content policy. */
@@ -32,24 +29,10 @@ test.before(async (t) => {
   if (browserPath === undefined) return;
   t.timeout(180_000);
   folder = await temporaryFolder();
-  Object.assign(process.env, {
-    VERINFER_DATA: folder,
-    VERINFER_PORT: '0',
-    VERINFER_LOG: 'silent',
-    VERINFER_PROVERS: '1',
-  });
-  const config = readConfig();
-  const log = createLog(config, 'dashboard-test');
-  service = await startService({
-    config,
-    log,
-    prepare: async ({ pool, chain }) =>
-      void (await provideModels(bundledModels, {
-        pool,
-        chain,
-        modelsFolder: config.modelsFolder,
-        log,
-      })),
+  service = await startWholeService({
+    folder,
+    models: ['digits8x8', 'lenet5'],
+    environment: { VERINFER_PROVERS: '1' },
   });
   browser = await launch();
 });

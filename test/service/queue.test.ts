@@ -59,7 +59,7 @@ test.serial(
       receipt: Buffer.from('{"by":"slow"}'),
       receiptDigest: Buffer.alloc(32),
       timings: {},
-      seal: false,
+      operator: null,
     };
     t.false(await completeProof(service.pool, id, first.fence, result));
     t.true(

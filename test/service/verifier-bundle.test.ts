@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { build, type Rolldown } from 'vite';
 import { encodeReceipt } from '../../service/receipt.js';
-import type { Proof } from '../../prover/keys.js';
+import type { Proof, VerifyingKey } from '../../prover/keys.js';
 import { verify, verifyReceipt } from '../../service/verifier/index.js';
 import { stageModel, stageReceipt } from '../support/receipt.js';
 
@@ -89,7 +89,7 @@ test.serial(
   async (t) => {
     const { receipt, content, expectations } = await stageReceipt(stageModel(42));
     const text = encodeReceipt(receipt);
-    const key = content.verifyingKey;
+    const key = content.verifyingKey as VerifyingKey;
     const proof = content.proof as Proof;
     /** Processor time: the machine is shared, and waiting for a core is not verifying. */
     const cost = async (act: () => Promise<boolean>): Promise<number> => {

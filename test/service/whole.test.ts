@@ -1,43 +1,22 @@
 /** The whole service, every process of it, with real proofs and real settlements. */
-import { chmod, mkdtemp, open, readFile, rm, type FileHandle } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open, readFile, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { bundledModels, provideModels } from '../../service/bundled-models.js';
-import { readConfig } from '../../service/config.js';
-import { createLog } from '../../service/log.js';
-import { startService, type Service } from '../../service/supervisor.js';
-import { call, sampleDigit, untilOver } from '../support/service.js';
+import { call, sampleDigit, temporaryFolder, untilOver } from '../support/service.js';
+import { startWholeService, type WholeService } from '../support/whole-service.js';
 
-const folder = await mkdtemp(join(tmpdir(), 'verinfer-test-'));
-let service: Service;
+const folder = await temporaryFolder();
+let service: WholeService;
 let output: FileHandle;
 const logPath = join(folder, 'service.log');
 
 test.before(async () => {
-  await chmod(folder, 0o711);
-  Object.assign(process.env, {
-    VERINFER_DATA: folder,
-    VERINFER_PORT: '0',
-    VERINFER_LOG: 'trace',
-    VERINFER_LEASE_MS: '1000',
-    VERINFER_PROVERS: '1',
-  });
-  const config = readConfig();
-  const log = createLog({ logLevel: 'silent' }, 'test');
   output = await open(logPath, 'a');
-  service = await startService({
-    config,
-    log,
+  service = await startWholeService({
+    folder,
+    environment: { VERINFER_LOG: 'trace', VERINFER_LEASE_MS: '1000', VERINFER_PROVERS: '1' },
     output: output.fd,
-    prepare: async ({ pool, chain }) =>
-      void (await provideModels(bundledModels.slice(0, 1), {
-        pool,
-        chain,
-        modelsFolder: config.modelsFolder,
-        log,
-      })),
   });
 });
 

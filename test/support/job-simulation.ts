@@ -10,7 +10,8 @@ import { AcceptQueue } from '../../service/store/accept.js';
 import { reapHosts, registerHost, renewLease } from '../../service/store/hosts.js';
 import { readAnyInference } from '../../service/store/inferences.js';
 import { repairQueues } from '../../service/store/jobs.js';
-import { claimInference, completeProof, failInference, sealReceipt } from '../../service/store/proofs.js';
+import { claimInference, completeProof, failInference } from '../../service/store/proofs.js';
+import { receiptsToSeal, sealReceipts } from '../../service/store/seals.js';
 import { markSettlement } from '../../service/store/settlements.js';
 import type { Random } from './random.js';
 
@@ -53,6 +54,7 @@ export class JobSimulation {
       ...Array.from({ length: 4 }, () => () => this.accept()),
       ...Array.from({ length: 5 }, () => () => this.take()),
       ...Array.from({ length: 3 }, () => () => this.finish(true)),
+      ...Array.from({ length: 3 }, () => () => this.seal()),
       ...Array.from({ length: 4 }, () => () => this.errand(true)),
       () => this.crash(),
       ...Array.from({ length: 4 }, () => () => this.sleepPastLease()),
@@ -97,14 +99,11 @@ export class JobSimulation {
     if (outcome === 'accepted') this.accepted.set(key, id);
   }
 
-  private async lockJob(
-    schema: string,
-    worker: string,
-  ): Promise<{ id: string; inference: string; task: string } | null> {
-    const { rows } = await this.pool.query<{ id: string; inference: string; task: string }>(
+  private async lockJob(schema: string, worker: string): Promise<{ id: string; inference: string } | null> {
+    const { rows } = await this.pool.query<{ id: string; inference: string }>(
       `update ${schema}._private_jobs set locked_by = $1, locked_at = now() where id = (
          select id from ${schema}._private_jobs where is_available and key is not null order by run_at, id limit 1)
-       returning id::text, payload->>'id' as inference, split_part(key, ':', 1) as task`,
+       returning id::text, payload->>'id' as inference`,
       [worker],
     );
     return rows[0] ?? null;
@@ -137,23 +136,25 @@ export class JobSimulation {
       receipt: Buffer.from(`by fence ${claim.fence}`),
       receiptDigest: Buffer.alloc(32),
       timings: {},
-      seal: row!.settlement === 'onchain',
+      operator: row!.settlement === 'onchain' ? this.tenant : null,
     });
     if (kept && this.latestFence.get(claim.inference) !== claim.fence)
       this.found.push(`${claim.inference}: took a result whose claim was not the latest`);
     if (!faults || this.draw.below(4) > 0) await this.removeJob('graphile_worker', claim.job);
   }
 
-  /** One seal or settlement, as the settler does them; with faults the answer of the chain may be lost. */
+  /** As the settler does it: all that wait, or a part of them. */
+  private async seal(): Promise<void> {
+    const rows = await receiptsToSeal(this.pool, [this.tenant], 1 + this.draw.below(4));
+    const sealed = rows.map(({ id }) => ({ id, digest: Buffer.alloc(32), body: Buffer.from('sealed') }));
+    await sealReceipts(this.pool, sealed, { count: 16, ageMs: 0 });
+  }
+
+  /** One settlement, as the settler does it; with faults the answer of the chain may be lost. */
   private async errand(faults: boolean): Promise<void> {
     const job = await this.lockJob('errands', 'sim-settler');
     if (!job) return;
-    if (job.task === 'seal')
-      await sealReceipt(this.pool, job.inference, Buffer.alloc(32), Buffer.from('sealed'), {
-        count: 16,
-        ageMs: 0,
-      });
-    else if (!(await this.settle(job.inference, faults))) {
+    if (!(await this.settle(job.inference, faults))) {
       await this.pool.query(`select errands.force_unlock_workers('{sim-settler}')`);
       return;
     }
@@ -229,6 +230,7 @@ export class JobSimulation {
       for (let n = 0; n < 6; n++) {
         await this.take();
         await this.finish(false);
+        await this.seal();
         await this.errand(false);
       }
       const { rows } = await this.pool.query<{ open: number }>(

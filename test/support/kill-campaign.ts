@@ -2,16 +2,13 @@
  * kill -9 of processes at random moments with jobs in flight. What counts as accepted is what was answered with 2xx;
  * inputs are distinct; afterwards every accepted job must be proven, settled once where it settles, and nothing twice.
  */
-import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { bundledModels, provideModels } from '../../service/bundled-models.js';
 import { settlementOf } from '../../service/chain/settlement.js';
-import { readConfig } from '../../service/config.js';
 import type { DevelopmentChain } from '../../service/development-chain.js';
-import { createLog } from '../../service/log.js';
-import { startService, type Service } from '../../service/supervisor.js';
+import type { Service } from '../../service/supervisor.js';
 import type { Random } from './random.js';
-import { call, sampleDigit, temporaryFolder } from './service.js';
+import { call, sampleDigit } from './service.js';
+import { startWholeService } from './whole-service.js';
 
 export type Victim = 'api' | 'prover' | 'settler' | 'postgres';
 const victims: readonly Victim[] = ['api', 'prover', 'settler', 'postgres'];
@@ -30,26 +27,11 @@ export interface CampaignResult {
 
 /** Posts, kills and waits; the service is started on a fresh folder and stopped at the end. */
 export async function killCampaign(draw: Random, kills: number): Promise<CampaignResult> {
-  const folder = await temporaryFolder();
-  process.env['VERINFER_LOG'] = process.env['VERINFER_LOG'] ?? 'silent';
-  process.env['VERINFER_PROVERS'] = '1';
-  process.env['VERINFER_DATA'] = folder;
-  process.env['VERINFER_PORT'] = '0';
-  process.env['VERINFER_LEASE_MS'] = '4000';
-  const config = readConfig();
-  const log = createLog(config, 'kills');
-  let chain: DevelopmentChain | null = null;
-  const service = await startService({
-    config,
-    log,
-    prepare: async ({ pool, chain: started }) => {
-      chain = started;
-      await provideModels(bundledModels.slice(0, 1), {
-        pool,
-        chain: started,
-        modelsFolder: config.modelsFolder,
-        log,
-      });
+  const service = await startWholeService({
+    environment: {
+      VERINFER_LOG: process.env['VERINFER_LOG'] ?? 'silent',
+      VERINFER_PROVERS: '1',
+      VERINFER_LEASE_MS: '4000',
     },
   });
   const accepted = new Map<string, string>();
@@ -81,7 +63,7 @@ export async function killCampaign(draw: Random, kills: number): Promise<Campaig
     posting = false;
     await poster;
     const lost = await waitForAll(service, accepted);
-    const settlements = await settlementsOnChain(chain!);
+    const settlements = await settlementsOnChain(service.chain!);
     return {
       kills: count,
       accepted: accepted.size,
@@ -94,7 +76,6 @@ export async function killCampaign(draw: Random, kills: number): Promise<Campaig
     posting = false;
     await poster.catch(() => undefined);
     await service.stop();
-    await rm(folder, { recursive: true, force: true });
   }
 }
 
