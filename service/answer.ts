@@ -14,13 +14,28 @@ import type { AcceptedInference } from './store/accept.js';
 export const unitsOf = (model: Pick<ModelDescription, 'rowCount'>): number =>
   Math.max(1, Math.ceil(model.rowCount / 1000));
 
-/** Runs the model. Throws Problem when the request does not fit it; nothing is stored yet. */
+/** A request that fits its model; nothing has been run or stored. */
+export interface Prepared extends Submission {
+  readonly inputs: Map<string, TensorValues>;
+  readonly units: number;
+}
+
+/** Throws Problem when the request does not fit the model. */
+export function prepare(submission: Submission): Prepared {
+  const { description } = submission.model;
+  checkSetupClass(description, submission.request);
+  return {
+    ...submission,
+    inputs: readInputs(description, submission.request),
+    units: unitsOf(description),
+  };
+}
+
+/** Runs the model; nothing is stored yet. */
 export async function answer(
   parts: InferenceParts,
-  { caller, model, request, batchId }: Submission,
+  { caller, model, request, batchId, inputs, units }: Prepared,
 ): Promise<AcceptedInference> {
-  checkSetupClass(model.description, request);
-  const inputs = readInputs(model.description, request);
   const { statement, terms } = await parts.statements.make(model.description, request);
   const started = performance.now();
   const session = await parts.models.session(model);
@@ -40,7 +55,7 @@ export async function answer(
     modelId: model.id,
     batchId: batchId ?? null,
     settlement: request.settlement,
-    units: unitsOf(model.description),
+    units,
     retentionMs: Math.min(request.retentionMs ?? parts.retentionMs, parts.retentionMs),
     request: stored,
     outputs: { tensors: outputs },

@@ -1,7 +1,6 @@
 /** The API process: HTTP, PostgreSQL and ONNX Runtime. It holds no keys and parses no uploads. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import express, { type Express } from 'express';
@@ -164,8 +163,6 @@ export async function startApi({ config, pool, databaseUrl, log, extend }: ApiOp
   const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
   advertised = config.advertisedUrl ?? reachableUrl({ host: config.host, port });
   await lease.beat();
-  const delay = monitorEventLoopDelay({ resolution: 10 });
-  delay.enable();
   log.info(
     { url, developmentMode: !config.requireKeys },
     config.requireKeys ? 'API ready' : 'API ready in development mode: no API key is asked for',
@@ -184,7 +181,6 @@ export async function startApi({ config, pool, databaseUrl, log, extend }: ApiOp
       await new Promise<void>((done) => (server.listening ? server.once('close', done) : done()));
       clearTimeout(timer);
       await Promise.race([jobsEnded, sleep(10_000, undefined, { ref: false })]);
-      delay.disable();
       await lease.stop();
       await events.close();
       await models.close();

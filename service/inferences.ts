@@ -1,13 +1,13 @@
 /** From a request to an accepted, answered inference, or a batch of them. Plain functions on plain data; no Express. */
 import type { Pool } from 'pg';
-import { answer, readInputs } from './answer.js';
+import { answer, prepare, type Prepared } from './answer.js';
 import { Problem } from './errors.js';
 import type { LoadedModels } from './loaded-models.js';
 import type { Caller } from './operation.js';
 import type { InferenceRequest } from './schemas.js';
 import type { StoredRequest } from './statement.js';
 import type { Statements } from './statements.js';
-import type { AcceptedInference, AcceptQueue, Idempotency } from './store/accept.js';
+import type { AcceptedInference, AcceptQueue, Foreseen, Idempotency } from './store/accept.js';
 import { readBatch, readInference, readSalt, type InferenceRow } from './store/inferences.js';
 import type { ModelRow } from './store/models.js';
 
@@ -47,8 +47,8 @@ export async function runnableModel(
 }
 
 /**
- * Runs the model and stores the inference with its job, durably, before it resolves. Throws Problem before anything is
- * queued when the input does not fit.
+ * Runs the model and stores the inference with its job, durably, before it resolves. A request that does not fit its model,
+ * is over a limit, or came before under its key costs no run.
  */
 export async function submitInference(
   parts: InferenceParts,
@@ -56,7 +56,10 @@ export async function submitInference(
   idempotency: Idempotency | null,
 ): Promise<Accepted> {
   const started = performance.now();
-  const answered = await answer(parts, submission);
+  const prepared = prepare(submission);
+  const { outcome: foreseen, resourceId: earlier } = await foresee(parts, [prepared], idempotency);
+  if (foreseen === 'duplicate') return replay(parts, submission.caller, earlier!);
+  const answered = await answer(parts, prepared);
   const { outcome, resourceId, createdAt } = await parts.queue.accept({ ...answered, ...idempotency });
   parts.observeAnswer((performance.now() - started) / 1000);
   if (outcome === 'duplicate') return replay(parts, submission.caller, resourceId!);
@@ -71,17 +74,19 @@ export async function submitBatch(
   submissions: readonly Submission[],
   idempotency: Idempotency | null,
 ): Promise<Accepted[]> {
-  // All inputs are checked before the first is run.
-  submissions.forEach(({ model, request }, i) => {
+  const prepared = submissions.map((submission, i) => {
     try {
-      readInputs(model.description, request);
+      return prepare({ ...submission, batchId });
     } catch (error) {
-      throw error instanceof Problem ? ofItem(error, i) : error;
+      // What the batch asks for as a whole is no item's fault.
+      throw error instanceof Problem && error.code === 'invalid-input' ? ofItem(error, i) : error;
     }
   });
   const started = performance.now();
+  const { outcome: foreseen, resourceId: earlier } = await foresee(parts, prepared, idempotency);
+  if (foreseen === 'duplicate') return replayBatch(parts, submissions[0]!.caller, earlier!);
   const answered: AcceptedInference[] = [];
-  for (const submission of submissions) answered.push(await answer(parts, { ...submission, batchId }));
+  for (const item of prepared) answered.push(await answer(parts, item));
   // The key stands for the batch, and the first item carries it.
   const rows = answered.map((row, i) => (i === 0 ? { ...row, ...idempotency } : row));
   const { outcome, resourceId, createdAt } = await parts.queue.acceptTogether(rows);
@@ -90,6 +95,24 @@ export async function submitBatch(
   if (outcome !== 'accepted') throw refusalOf(outcome);
   answered.forEach(() => parts.observeAnswer(seconds / answered.length));
   return answered.map((row) => fresh(row, createdAt));
+}
+
+/** Throws Problem for what would be refused. */
+async function foresee(
+  { queue }: InferenceParts,
+  prepared: readonly Prepared[],
+  idempotency: Idempotency | null,
+): Promise<Foreseen> {
+  const { caller } = prepared[0]!;
+  const foreseen = await queue.foresee({
+    tenantId: caller.tenantId,
+    count: prepared.length,
+    units: prepared.reduce((sum, { units }) => sum + units, 0),
+    dayLimit: caller.unitsPerDay,
+    ...idempotency,
+  });
+  if (foreseen.outcome !== 'open' && foreseen.outcome !== 'duplicate') throw refusalOf(foreseen.outcome);
+  return foreseen;
 }
 
 const ofItem = (problem: Problem, i: number): Problem =>

@@ -17,6 +17,8 @@ export interface QueueOptions {
   readonly tasks: TaskList;
   /** Jobs at a time; more for a while when a runner was retired with jobs at work. */
   readonly slots: number;
+  /** How often every idle slot looks for what is due later; what is due now comes with a notice. Default: a second. */
+  readonly pollMs?: number;
   readonly log: Logger;
 }
 
@@ -51,7 +53,7 @@ export class Queue {
 
   /** Until a worker gives up, or we are closed. */
   private async runOnce(): Promise<void> {
-    const { pool, queue, tasks, slots } = this.options;
+    const { pool, queue, tasks, slots, pollMs = 1_000 } = this.options;
     const workers: string[] = [];
     const events = new EventEmitter() as WorkerEvents;
     events.on('worker:create', ({ worker }) => {
@@ -72,7 +74,7 @@ export class Queue {
         taskList: tasks,
         concurrency: slots,
         noHandleSignals: true,
-        pollInterval: 1000,
+        pollInterval: pollMs,
         logger: quietLogger,
         events,
       });

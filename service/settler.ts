@@ -113,6 +113,7 @@ export async function startSettler({ config, pool, databaseUrl, log }: SettlerOp
     log,
     queue: 'errands',
     slots: 16,
+    pollMs: 2_000,
     tasks: {
       settle: (payload) => settleOne((payload as { id: string }).id),
       'settle-whole': (payload) => settleWhole((payload as { batchId: string }).batchId),

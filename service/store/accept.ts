@@ -1,4 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
+import { Grouped } from './grouped.js';
 
 export interface Idempotency {
   readonly idempotencyKey: string;
@@ -30,36 +31,61 @@ export interface AcceptOutcome {
   readonly createdAt: Date;
 }
 
-interface Waiting {
-  readonly row: AcceptedInference;
-  readonly done: (outcome: AcceptOutcome) => void;
-  readonly fail: (error: unknown) => void;
+/** What a request asks for, before its model is run: as many inferences as it makes, `units` all together. */
+export interface Asked extends Partial<Idempotency> {
+  readonly tenantId: string;
+  readonly count: number;
+  readonly units: number;
+  readonly dayLimit: number | null;
+}
+
+export interface Foreseen {
+  /** `open`: nothing speaks against it yet. */
+  readonly outcome: Exclude<AcceptOutcome['outcome'], 'accepted'> | 'open';
+  readonly resourceId: string | null;
 }
 
 const sql = `select outcome, resource_id as "resourceId", now() as "createdAt" from accept_inferences($1, $2, $3, $4, $5)`;
 
-/**
- * Group commit: requests that arrive while a transaction is being flushed share the next one, so answers per second
- * are not bounded by disk flushes per second. A promise resolves only after its row is durable.
- */
+const foreseeSql = `
+  select case
+      when k.key is not null and k.body_digest = decode(asked.digest, 'hex') then 'duplicate'
+      when k.key is not null then 'mismatch'
+      when coalesce(u.units, 0) + asked.units > asked.day_limit then 'quota'
+      when t.open_count + asked.count > $7 then 'full'
+      else 'open'
+    end as outcome, k.resource_id as "resourceId"
+  from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
+      with ordinality as asked(tenant_id, key, digest, count, units, day_limit, n)
+    left join tenants t on t.id = asked.tenant_id
+    left join idempotency_keys k on k.tenant_id = asked.tenant_id and k.key = asked.key
+      and k.created_at >= now() - interval '24 hours'
+    left join unit_usage u on u.tenant_id = asked.tenant_id and u.day = current_date
+  order by n`;
+
+/** A promise of `accept` resolves only after its row is durable; one disk flush serves all that wait for it. */
 export class AcceptQueue {
-  private waiting: Waiting[] = [];
-  private running = false;
+  private readonly accepting: Grouped<AcceptedInference, AcceptOutcome>;
+  private readonly foreseeing: Grouped<Asked, Foreseen>;
+
   constructor(
     private readonly pool: Pool,
     private readonly queueLimit: number,
-    private readonly largestGroup = 64,
-  ) {}
+  ) {
+    this.accepting = new Grouped((rows) => insert(pool, rows, queueLimit), byTenant);
+    this.foreseeing = new Grouped((asked) => foresee(pool, asked, queueLimit));
+  }
 
-  get depth(): number {
-    return this.waiting.length;
+  /**
+   * What `accept` would say now: a request that will be refused or replayed need not run its model. It decides nothing: of
+   * two with one key that come at once, `accept` takes one.
+   */
+  foresee(asked: Asked): Promise<Foreseen> {
+    return this.foreseeing.call(asked);
   }
 
   accept(row: AcceptedInference): Promise<AcceptOutcome> {
-    return new Promise((done, fail) => {
-      this.waiting.push({ row, done, fail });
-      if (!this.running) void this.drain();
-    });
+    return this.accepting.call(row);
   }
 
   /** All of them in a transaction of their own, or none: the first outcome that is not `accepted` is that of all. */
@@ -78,38 +104,24 @@ export class AcceptQueue {
       client.release(broken);
     }
   }
+}
 
-  private async drain(): Promise<void> {
-    this.running = true;
-    while (this.waiting.length > 0) {
-      const group = this.waiting.splice(0, this.largestGroup);
-      // Tenant rows are locked in one order by every API host, so two groups cannot deadlock.
-      group.sort((a, b) => (a.row.tenantId < b.row.tenantId ? -1 : a.row.tenantId > b.row.tenantId ? 1 : 0));
-      try {
-        const outcomes = await insert(
-          this.pool,
-          group.map(({ row }) => row),
-          this.queueLimit,
-        );
-        group.forEach((entry, i) => entry.done(outcomes[i]!));
-      } catch (error) {
-        if (group.length === 1) group[0]!.fail(error);
-        else await this.insertSingly(group);
-      }
-    }
-    this.running = false;
-  }
+/** Tenant rows are locked in one order by every API host, so two groups cannot deadlock. */
+const byTenant = (a: AcceptedInference, b: AcceptedInference): number =>
+  a.tenantId < b.tenantId ? -1 : a.tenantId > b.tenantId ? 1 : 0;
 
-  /** One bad row must not refuse its neighbours. */
-  private async insertSingly(group: readonly Waiting[]): Promise<void> {
-    for (const { row, done, fail } of group) {
-      try {
-        done((await insert(this.pool, [row], this.queueLimit))[0]!);
-      } catch (error) {
-        fail(error);
-      }
-    }
-  }
+async function foresee(pool: Pool, asked: readonly Asked[], queueLimit: number): Promise<Foreseen[]> {
+  const column = <Name extends keyof Asked>(name: Name): (Asked[Name] | null)[] =>
+    asked.map((each) => each[name] ?? null);
+  const { rows } = await pool.query<Foreseen>({
+    name: 'foresee',
+    text: foreseeSql,
+    values: [
+      ...[column('tenantId'), column('idempotencyKey'), column('bodyDigest')],
+      ...[column('count'), column('units'), column('dayLimit'), queueLimit],
+    ],
+  });
+  return rows;
 }
 
 async function insert(
