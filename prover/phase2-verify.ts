@@ -6,7 +6,12 @@ import type { R1cs } from '../circuits/r1cs/r1cs.js';
 import { InvalidCeremony } from './ceremony-error.js';
 import { g1Generator, g2Generator } from './curve.js';
 import { fileSource, readSection } from './files/container.js';
-import { type KeyContribution, type KeyContributions, readKeyContributions } from './files/contribution.js';
+import {
+  encodeKeyContributions,
+  type KeyContribution,
+  type KeyContributions,
+  readKeyContributions,
+} from './files/contribution.js';
 import { encodeG1, fieldBytes, readG1 } from './files/points.js';
 import { readZkey, type ZkeyHeader } from './files/zkey.js';
 import { checkVerifyingKey } from './key-check.js';
@@ -165,10 +170,11 @@ async function checkChain(base: KeyView, key: KeyView, kernels: Kernels): Promis
   if (contributions.length < start)
     fail(key.where, 'contributions', `at least the ${start} of the head`, `${contributions.length}`);
   for (let i = 0; i < start; i++) {
-    const [before, after] = [base.contributions.contributions[i], contributions[i]];
-    const isSame =
-      Buffer.compare(await contributionHash(before, kernels), await contributionHash(after, kernels)) === 0;
-    if (!isSame || before.name !== after.name)
+    // All of the record: its hash leaves out name and beacon, and a beacon set afterwards would fail the finished key.
+    const [before, after] = [base.contributions.contributions[i], contributions[i]].map((one) =>
+      encodeKeyContributions({ circuitHash, contributions: [one] }),
+    );
+    if (Buffer.compare(before, after) !== 0)
       fail(key.where, `contribution ${i + 1}`, 'that of the head', 'another');
   }
   let delta = base.header.delta1;

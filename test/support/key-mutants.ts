@@ -50,6 +50,21 @@ const zero1 = new Uint8Array(g1Bytes);
 const negated = ([x, y]: G1Point): G1Point => [x, q - y];
 const negated2 = ([x, [y0, y1]]: G2Point): G2Point => [x, [(q - y0) % q, (q - y1) % q]];
 
+/** The key with another list of contributions in section 10. */
+export function withContributions(
+  key: Uint8Array,
+  change: (contributions: readonly KeyContribution[]) => readonly KeyContribution[],
+): Uint8Array {
+  const container = readContainer(memorySource(key), { magic: 'zkey', versions: [1], required: ids });
+  const { circuitHash, contributions } = readKeyContributions(readSection(container, 10), 'key');
+  const changed = encodeKeyContributions({ circuitHash, contributions: change(contributions) });
+  return encodeContainer(
+    'zkey',
+    1,
+    ids.map((id) => ({ id, pieces: [id === 10 ? changed : readSection(container, id)] })),
+  );
+}
+
 /** Every field of every contribution, the order of contributions, the header, and the sections they act on. */
 export function keyMutants(key: Uint8Array): KeyMutant[] {
   const container = readContainer(memorySource(key), { magic: 'zkey', versions: [1], required: ids });
