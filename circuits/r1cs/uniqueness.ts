@@ -328,7 +328,7 @@ class Propagation {
   /**
    * Rule 7. X known, X·inv = c0 + c1·z with c0 ≠ 0, and X·z = 0. If X = 0, the first row gives z = −c0/c1; if
    * X ≠ 0, the second gives z = 0: z is a function of X. Then inv is fixed unless X = 0, and free there: harmless
-   * only if no other row reads it. True if something new was found.
+   * only if no other row and no statement reads it. True if something new was found.
    */
   #visitZeroTests(): boolean {
     let isNews = false;
@@ -341,7 +341,8 @@ class Propagation {
         this.#determine(flag);
         isNews = true;
       }
-      if (!this.#known[inv] && this.#rowsWith(inv).length === 1) this.#freeInverses.add(inv);
+      const isPrivate = inv > this.r1cs.publicCount;
+      if (isPrivate && !this.#known[inv] && this.#rowsWith(inv).length === 1) this.#freeInverses.add(inv);
     }
     return isNews;
   }

@@ -1,6 +1,7 @@
 /** The uniqueness check flags every planted hole, and none of the sound twins. */
 import test from 'ava';
 import { ModelRefused } from '../../../circuits/errors.js';
+import { Builder } from '../../../circuits/r1cs/builder.js';
 import { checkUniqueness, requireUnique } from '../../../circuits/r1cs/uniqueness.js';
 import { parseR1cs } from '../../support/textual-r1cs.js';
 import { DESIGNED, type Planted, PUBLISHED } from './planted.js';
@@ -42,4 +43,27 @@ test('C04 requireUnique refuses a circuit with a hole, and names a wire', (t) =>
     instanceOf: ModelRefused,
   });
   t.regex(error!.message, /wire \d+/);
+});
+
+test('C04 finding-34: the free inverse of an is-zero test is no harmless one where the statement shows it', (t) => {
+  const zeroTest = (isPublic: boolean): ReturnType<typeof checkUniqueness> => {
+    const circuit = new Builder();
+    const x = circuit.existsField('x', 1, () => [0n]);
+    const flag = circuit.public('is zero', 1, () => [1n]);
+    const inverse = isPublic
+      ? circuit.public('inverse', 1, () => [77n])
+      : circuit.existsField('inverse', 1, () => [77n]);
+    circuit.a.add(x, 1);
+    circuit.b.add(inverse, 1);
+    circuit.c.constant(1).add(flag, -1);
+    circuit.enforce('inverse');
+    circuit.a.add(x, 1);
+    circuit.b.add(flag, 1);
+    circuit.enforce('flag');
+    const { r1cs, newWires } = circuit.finish();
+    return checkUniqueness(r1cs, { givenWires: [newWires[x]] });
+  };
+  // For x = 0 every inverse satisfies the rows: as a signal it would be an output that the prover chooses.
+  t.deepEqual(zeroTest(true), { ok: false, undetermined: [2], loose: [], freeInverses: [] });
+  t.deepEqual(zeroTest(false), { ok: true, undetermined: [], loose: [], freeInverses: [3] });
 });
