@@ -43,7 +43,7 @@ export function cost(table: ArrayLike<number>): number {
 /**
  * Proves   y = table[x − lo] for every element.
  * Assumes  lo ≤ x < lo + table.length, by the tensor's bounds (checked when compiled); 4·table.length < modulus.
- * Cost     bits + products constraints: at most 8 + 11 + 15 = 34 for 256 entries.
+ * Cost     bits + products constraints: at most 8 + 11 + 15 = 34 for 256 entries, 49 where entries lie 2^31 apart or more.
  *
  * The bits of x − lo are proven as in `rangeCheck`: bit 0 gets no wire, x − lo − Σ_{j ≥ 1} 2ʲ·bitⱼ must be 0 or 1. The
  * size is a power of two, so the bits are unique; every product is determined by them, and y is their combination.
@@ -186,9 +186,13 @@ function compileTables(tables: readonly (readonly number[])[], lo: number): Prog
       return form as Form;
     });
     for (let bit = low; branches.length > 1; bit++) {
-      branches = Array.from({ length: branches.length / 2 }, (_, k) =>
-        choose(bitForm(bit), branches[2 * k], branches[2 * k + 1], product),
-      );
+      branches = Array.from({ length: branches.length / 2 }, (_, k) => {
+        const [zero, one] = [branches[2 * k], branches[2 * k + 1]];
+        const span = entries.slice(k * 2 ** (bit + 1), (k + 1) * 2 ** (bit + 1));
+        return isWide(span)
+          ? chooseApart(bitForm(bit), zero, one, product)
+          : choose(bitForm(bit), zero, one, product);
+      });
     }
     return branches[0];
   });
@@ -203,6 +207,19 @@ function choose(bit: Form, zero: Form, one: Form, product: (left: Form, right: F
   const isConstant = [...difference.keys()].every((symbol) => symbol === 0);
   if (isConstant) addForm(result, bit, difference.get(0) ?? 0);
   else addForm(result, product(bit, difference), 1);
+  return result;
+}
+
+/** Entries whose difference no int32 wire can hold. */
+function isWide(entries: readonly number[]): boolean {
+  return Math.max(...entries) - Math.min(...entries) >= 2 ** 31;
+}
+
+/** bit·one + (1 − bit)·zero, a product a branch: each is an entry or 0. */
+function chooseApart(bit: Form, zero: Form, one: Form, product: (left: Form, right: Form) => Form): Form {
+  const result = new Map(zero);
+  addForm(result, choose(bit, new Map(), one, product), 1);
+  addForm(result, choose(bit, new Map(), zero, product), -1);
   return result;
 }
 

@@ -297,3 +297,28 @@ test('finding-20: the label of 16-bit values has a kernel', async (t) => {
       t.deepEqual([...label], [type === 'ArgMax' ? 1 : 2]);
     }
 });
+
+test('finding-35: a table whose entries lie more than 2^31 apart has a proof for each of them', (t) => {
+  // A branch of the look-up tree was a wire of int32, and held the difference of two entries.
+  const draw = random(35);
+  const tables = [
+    Int32Array.from({ length: 64 }, () => draw.uint32() | 0),
+    Int32Array.from({ length: 32 }, (_, i) => (i < 16 ? -(2 ** 31) : 2 ** 31 - 1 - i)),
+  ];
+  for (const entries of tables) {
+    const graph = graphOf(
+      'uint8',
+      [entries.length],
+      (g, x) =>
+        g.node('Gather', [
+          g.constant('int32', [entries.length], entries),
+          g.node('Cast', [x], { to: int(6) }),
+        ]),
+      ['int32', [entries.length]],
+    );
+    const all = Array.from(entries, (_, i) => i);
+    t.deepEqual(proven(graph, all), { circuit: [...entries], reference: [...entries], ok: true });
+    const { r1cs, givenWires } = compile(graph);
+    t.deepEqual(checkUniqueness(r1cs, { givenWires }).undetermined, []);
+  }
+});
