@@ -11,7 +11,7 @@ import {
 } from '../../service/chain/market.js';
 import { marketAbi } from '../../service/chain/market.js';
 import { startInbox } from '../../service/operator/inbox.js';
-import type { MarketProver } from '../../service/operator/market-prover.js';
+import { openedSignals, type MarketProver } from '../../service/operator/market-prover.js';
 import {
   isSignedBy,
   receiveOpening,
@@ -23,7 +23,9 @@ import { quote, type Tariff } from '../../service/operator/pricing.js';
 import { chainView } from '../../service/signer/quorum.js';
 import { endpoint } from '../../service/signer/rpc.js';
 import { Signer } from '../../service/signer/signer.js';
+import { compile } from '../../circuits/index.js';
 import { encodeProof } from '../../prover/codec.js';
+import { GraphWriter } from '../support/graphs.js';
 import { contextOf, registered, startChain, type Chain, type TestModel } from '../support/chain.js';
 import { marketInput, marketStatement } from '../support/market.js';
 import { memoryLedger, type MemoryLedger } from '../support/memory-ledger.js';
@@ -158,6 +160,38 @@ test.serial('M09 an operator locks and proves what it holds an opening of, and n
     ),
   );
   t.is(await openings.read(good.requestId), null, 'the private input is erased');
+});
+
+test('M09 finding-32: no opening is acknowledged whose request could never be fulfilled', async (t) => {
+  // Each of them opened its commitment; the operator locked, found no proof or no output, and lost its collateral.
+  const g = new GraphWriter();
+  const z = g.node('Div', [g.input('x', 'int8', [2]), g.input('y', 'int8', [2])]);
+  const compiled = compile(g.finish([{ name: z, dtype: 'int8', shape: [2] }]));
+  const given = (y: number[]): Opening => ({ inputs: { x: [7, -9], y }, salt: '0x01' });
+  const signalsOf = (y: number[]) =>
+    compiled.computeWitness({
+      inputs: new Map(Object.entries(given(y).inputs).map(([name, list]) => [name, Int32Array.from(list)])),
+      ctx: 0n,
+      salt: 1n,
+    }).publicSignals;
+  const { terms } = await marketStatement(chain, model, { nonce: 8n });
+  const answered = (y: number[], count: number) => {
+    const inputDigest = inputDigestOf(signalsOf(y).slice(1, 1 + count));
+    const asking = { ...terms, inputSignalCount: count, inputDigest };
+    const open = async (_: string, opened: Opening, signals: number) =>
+      openedSignals(compiled, opened, signals);
+    const wallet = new Wallet(chain.anvil.privateKeys[1]);
+    return receiveOpening(memoryOpenings(), wallet, open, `0x${'32'.repeat(32)}`, asking, given(y));
+  };
+  t.is((await answered([2, 3], 1)).verdict, 'acknowledged');
+  const withoutProof = await answered([2, 0], 1);
+  t.is(withoutProof.verdict, 'refused');
+  t.regex(withoutProof.reason, /divisor must be not 0/);
+  for (const count of [2, 3]) {
+    const withoutOutput = await answered([2, 3], count);
+    t.is(withoutOutput.verdict, 'refused');
+    t.regex(withoutOutput.reason, /inputSignalCount must be 1/);
+  }
 });
 
 test.serial('an operator that lost its memory takes up where the chain and its ledger stand', async (t) => {
