@@ -1,7 +1,8 @@
 /**
  * Private inputs on their way to an operator: the requester posts the opening of the commitment in its request. The
  * operator opens the commitment itself, answers with a signed acknowledgement or a signed refusal, and remembers both.
- * It locks only what it holds an opening of, so a requester who withholds or alters an input can slash nobody.
+ * It locks only what it holds an opening of, and acknowledges none of an input that has no proof: a requester who
+ * withholds, alters or poisons an input can slash nobody.
  */
 import { verifyMessage, type Wallet } from 'ethers';
 import type { Pool } from 'pg';
