@@ -30,6 +30,7 @@ import { readChainKeys } from './signer/keystore.js';
 import { lockKey, pgLedger } from './signer/pg-ledger.js';
 import { chainView } from './signer/quorum.js';
 import { endpoint } from './signer/rpc.js';
+import { watchRetiredKeys } from './signer/retired-keys.js';
 import { SettlingSigner, settlerPolicy } from './signer/settling-signer.js';
 import { Signer } from './signer/signer.js';
 import { Queue } from './queue.js';
@@ -250,11 +251,13 @@ export async function startSettler({ config, pool, databaseUrl, log }: SettlerOp
   await lease.start();
   await notifications.start();
   sealer.start();
+  const endWatch = watchRetiredKeys(pool, log, retired);
   settlements.start();
   await lease.beat();
   return {
     id: lease.id,
     async stop() {
+      endWatch();
       await Promise.all([sealer.stop(), settlements.stop(), signer.stop()]);
       await notifications.close();
       await lease.stop();

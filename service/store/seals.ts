@@ -32,6 +32,16 @@ export async function postponeSeal(pool: Pool, id: string, delayMs: number): Pro
   );
 }
 
+/** Inferences whose receipt the operator (an address, lower case) has still to sign, for the first time or when it is settled. */
+export async function openUnder(pool: Pool, operator: string): Promise<number> {
+  const { rows } = await pool.query<{ open: number }>(
+    `select count(*)::int as open from inferences where lower(request->'statement'->>'operator') = $1
+       and (state in ('answered', 'proving') or (state in ('proven', 'submitted') and settlement <> 'none'))`,
+    [operator],
+  );
+  return rows[0]!.open;
+}
+
 interface NowProven {
   readonly id: string;
   readonly settlement: 'none' | 'onchain' | 'batched';
