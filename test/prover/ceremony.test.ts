@@ -245,28 +245,31 @@ test.serial('finding-14: one initial key serves for any number of keys compared 
   for (let i = 0; i < 3; i++) await t.notThrowsAsync(verifyKeyFrom(initial, honest));
 });
 
-test.serial('finding-31: a contribution may not say afterwards that an earlier one was a beacon', async (t) => {
-  // Accepted on receipt, it would have failed the finished key: one upload, and a ceremony of any length is lost.
-  const claimed = withContributions(bytesOf(file('3.zkey')), ([first, ...rest]) => [
-    { ...first, beacon },
-    ...rest,
-  ]);
-  writeFileSync(file('claimed.zkey'), claimed);
-  const refused = { instanceOf: InvalidCeremony, message: /contribution 1 must be that of the head/ };
-  await t.throwsAsync(verifyContribution(file('2.zkey'), file('claimed.zkey')), refused);
-  await t.throwsAsync(verifyKeyFrom(initial, file('claimed.zkey')), { instanceOf: InvalidCeremony });
-  // And back: a beacon that the head has is no longer one.
-  await contributeKey(honest, file('after.zkey'), { name: 'after the beacon' });
-  await t.notThrowsAsync(verifyContribution(honest, file('after.zkey')));
-  const denied = withContributions(bytesOf(file('after.zkey')), (list) =>
-    list.map((contribution) => ({ ...contribution, beacon: null })),
-  );
-  writeFileSync(file('denied.zkey'), denied);
-  await t.throwsAsync(verifyContribution(honest, file('denied.zkey')), {
-    instanceOf: InvalidCeremony,
-    message: /contribution 4 must be that of the head/,
-  });
-});
+test.serial(
+  'finding-31: a contribution may not say afterwards that an earlier one was a beacon',
+  async (t) => {
+    // Accepted on receipt, it would have failed the finished key: one upload, and a ceremony of any length is lost.
+    const claimed = withContributions(bytesOf(file('3.zkey')), ([first, ...rest]) => [
+      { ...first, beacon },
+      ...rest,
+    ]);
+    writeFileSync(file('claimed.zkey'), claimed);
+    const refused = { instanceOf: InvalidCeremony, message: /contribution 1 must be that of the head/ };
+    await t.throwsAsync(verifyContribution(file('2.zkey'), file('claimed.zkey')), refused);
+    await t.throwsAsync(verifyKeyFrom(initial, file('claimed.zkey')), { instanceOf: InvalidCeremony });
+    // And back: a beacon that the head has is no longer one.
+    await contributeKey(honest, file('after.zkey'), { name: 'after the beacon' });
+    await t.notThrowsAsync(verifyContribution(honest, file('after.zkey')));
+    const denied = withContributions(bytesOf(file('after.zkey')), (list) =>
+      list.map((contribution) => ({ ...contribution, beacon: null })),
+    );
+    writeFileSync(file('denied.zkey'), denied);
+    await t.throwsAsync(verifyContribution(honest, file('denied.zkey')), {
+      instanceOf: InvalidCeremony,
+      message: /contribution 4 must be that of the head/,
+    });
+  },
+);
 
 test.serial('T07 the same entropy twice gives two secrets, and leaves no trace in any file', async (t) => {
   const canary = Buffer.from('correct horse battery staple 4711');
