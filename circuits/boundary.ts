@@ -9,6 +9,7 @@ import { axisOf, intAttribute } from './onnx/node.js';
 import { NodeView } from './ops/op.js';
 import { PACKED_DTYPES, packedDtypeOf, type PackedDtype } from './public-signals.js';
 import { roundHalfEven } from './import/fit.js';
+import { ORDERED_RANGE } from './ordered-float.js';
 
 export interface Quantization {
   readonly scale: number;
@@ -129,13 +130,13 @@ function leavingTensors(
 
 function inputBoundary(graph: Graph, given: ValueInfo, node: GraphNode | undefined): InputBoundary {
   const base = { name: given.name, given, shape: given.shape };
+  const ordered = { given: { ...given, range: ORDERED_RANGE }, dtype: 'int32', isOrdered: true } as const;
   if (node === undefined) {
     // An input that nothing reads needs no scale: it is committed as it is.
     const isRead =
       graph.nodes.some(({ inputs }) => inputs.includes(given.name)) ||
       graph.outputs.some(({ name }) => name === given.name);
-    if (given.dtype === 'float32' && !isRead)
-      return { ...base, tensor: given.name, dtype: 'int32', isOrdered: true };
+    if (given.dtype === 'float32' && !isRead) return { ...base, ...ordered, tensor: given.name };
     const dtype = packedDtypeOf(given.dtype);
     if (given.dtype === 'float32' || dtype === undefined) {
       throw new ModelRefused({
@@ -147,7 +148,7 @@ function inputBoundary(graph: Graph, given: ValueInfo, node: GraphNode | undefin
     }
     return { ...base, tensor: given.name, dtype };
   }
-  if (isOrdering(node)) return { ...base, tensor: node.outputs[0], dtype: 'int32', isOrdered: true };
+  if (isOrdering(node)) return { ...base, ...ordered, tensor: node.outputs[0] };
   const view = viewOf(graph, node);
   const axis = axisOf(node, intAttribute(node, 'axis', 1), Math.max(2, given.shape.length));
   const channels = given.shape[axis] ?? 1;

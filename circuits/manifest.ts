@@ -33,9 +33,9 @@ export interface Manifest {
   /** In the order they are packed. `given` is the dtype a caller supplies (float32 is quantized first). */
   readonly inputs: readonly (TensorInfo & {
     readonly given: string;
-    /** `ordered-float32`: the integer is the float's place in the order of float32, +0 = −0 = 0, NaN 0x7fc00000. */
+    /** `ordered-float32`: the integer is the float's place in the order of float32, +0 = −0 = 0, NaN 0x7f800001. */
     readonly encoding?: 'ordered-float32';
-    /** Inclusive, where the model's own type is narrower than the packed one (4-bit integers). */
+    /** Inclusive, where not all of the packed type stands for something: 4-bit integers, ordered floats. */
     readonly range?: readonly [number, number];
   })[];
   /** Bytes of all packed inputs, without padding: the length inside the commitment. */

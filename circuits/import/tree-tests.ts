@@ -32,7 +32,7 @@ export function testOf(node: GraphNode, { mode, values, tracksMissing }: RawBran
   return { cuts, isYesOdd: !isInside(ORDERED_NAN) };
 }
 
-/** The numbers for which the condition holds, as [first, end). What lies between +∞ and NaN stands for nothing. */
+/** The numbers for which the condition holds, as [first, end). */
 function intervalsOf(
   node: GraphNode,
   mode: string,

@@ -7,7 +7,7 @@ import * as ort from 'onnxruntime-node';
 import { check, compile } from '../../../circuits/index.js';
 import { InputRefused, ModelRefused } from '../../../circuits/errors.js';
 import { importModel } from '../../../circuits/import/import.js';
-import { floatOfOrder, orderedFloat } from '../../../circuits/ordered-float.js';
+import { floatOfOrder, ORDERED_RANGE, orderedFloat } from '../../../circuits/ordered-float.js';
 import { encodeGraph } from '../../../circuits/onnx/encode.js';
 import type { AttributeValue, Graph } from '../../../circuits/onnx/graph.js';
 import { openSession } from '../../../circuits/quantize/calibrate.js';
@@ -218,13 +218,47 @@ test('finding-10: a replay feeds ONNX Runtime the floats that the ordered intege
   t.deepEqual(Array.from(scores.values, Number), [...model.reference(inputs).get(name)!]);
 });
 
+test('finding-33: an integer that is the place of no float is no input of a forest, and has no proof', async (t) => {
+  // Between +∞ and NaN, above NaN or below −∞ the circuit saw a number where ONNX Runtime is fed a NaN, or −0.
+  const [low, high] = ORDERED_RANGE;
+  const ends = [low, low + 1, -1, 0, 1, 0x7f7fffff, high - 1, high];
+  for (const order of ends) t.is(orderedFloat(floatOfOrder(order)), order);
+  const graph = forest(new SeededRandom(33), { trees: 3, depth: 2, features: 1, targets: 1 });
+  const [node] = graph.nodes;
+  const tracked = new Map(node!.attributes).set(
+    'nodes_missing_value_tracks_true',
+    ints(new Array<number>(21).fill(1)),
+  );
+  const bytes = encodeGraph({ ...graph, nodes: [{ ...node!, attributes: tracked }] });
+  const imported = importModel(bytes);
+  const model = compile(imported.graph);
+  t.deepEqual(model.manifest.inputs[0]!.range, ORDERED_RANGE);
+  const [{ name }] = model.manifest.outputs;
+  const proven = (order: number) => {
+    const given = { tensors: new Map([['x', Int32Array.of(order)]]), ctx: 1n, salt: 2n };
+    return check(model.r1cs, model.program.compact(model.program.assign(given))).ok;
+  };
+  for (const order of ends) {
+    const inputs = new Map([['x', Int32Array.of(order)]]);
+    const trace = await traceRuntime(imported, model.manifest, inputs);
+    const answer = Array.from(trace.find((tensor) => tensor.name === name)!.values, Number);
+    t.deepEqual([...model.reference(inputs).get(name)!], answer, String(order));
+    t.true(proven(order), String(order));
+  }
+  for (const order of [low - 1, -0x7fc00000, -(2 ** 31), high + 1, 0x7fc00000, 2 ** 31 - 1]) {
+    const inputs = new Map([['x', Int32Array.of(order)]]);
+    t.throws(() => model.reference(inputs), { instanceOf: InputRefused });
+    t.false(proven(order), String(order));
+  }
+});
+
 test('numbers beyond float32 are refused as inputs, odd trees as models', (t) => {
   const graph = forest(new SeededRandom(1), { trees: 1, depth: 1, features: 1, targets: 1 });
   const model = compile(importModel(encodeGraph(graph)).graph);
   t.throws(() => model.quantizeInput({ x: [1e39] }), { instanceOf: InputRefused });
   t.deepEqual(
     [NaN, Infinity, -Infinity].map((x) => model.quantizeInput({ x: [x] }).get('x')![0]),
-    [0x7fc00000, 0x7f800000, -0x7f800000],
+    [0x7f800001, 0x7f800000, -0x7f800000],
   );
   const node = graph.nodes[0]!;
   const changed = (name: string, value: AttributeValue): Uint8Array =>
