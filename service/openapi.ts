@@ -39,8 +39,9 @@ function describe(operation: Operation): ZodOpenApiOperationObject {
   const { id, summary, scope, params, query, body, rawBody, replies, acceptsIdempotencyKey } = operation;
   const codes = [
     ...(operation.problems ?? []),
-    ...(body ? (['invalid-json', 'invalid-request', 'body-too-large', 'unsupported-encoding'] as const) : []),
-    ...(query ? (['invalid-request'] as const) : []),
+    // Any operation refuses a parameter, a body or an Idempotency-Key that it does not take.
+    'invalid-request' as const,
+    ...(body ? (['invalid-json', 'body-too-large', 'unsupported-encoding'] as const) : []),
     ...(scope === null ? [] : (['unauthorized', 'forbidden'] as const)),
     'rate-limited' as const,
   ];
@@ -90,7 +91,7 @@ function describe(operation: Operation): ZodOpenApiOperationObject {
             ...(schema
               ? { content: { 'application/json': { schema } } }
               : type
-                ? { content: { [type]: { schema: { type: 'string' } } } }
+                ? { content: { [type]: { schema: { type: /\bjson\b/.test(type) ? 'object' : 'string' } } } }
                 : {}),
           },
         ]),

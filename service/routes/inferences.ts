@@ -79,6 +79,7 @@ export function inferenceRoutes(parts: ApiParts): Operation[] {
         model: modelRef.optional(),
         state: inferenceState.optional(),
       }),
+      problems: ['not-found'],
       replies: { 200: { description: 'One page', schema: page(inference) } },
       handle: async ({ query, caller }) => {
         const after = query.cursor === undefined ? undefined : readCursor(query.cursor);

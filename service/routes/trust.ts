@@ -21,6 +21,7 @@ export function trustRoutes({ models, config }: ApiParts): Operation[] {
       summary: 'What a proof from this service does and does not mean',
       scope: null,
       query: z.strictObject({ model: modelRef.optional() }),
+      problems: ['not-found'],
       replies: {
         200: {
           description: 'The ten statements, for one model or in general',

@@ -3,11 +3,10 @@
  * two cores the second host gets the core on which PostgreSQL, settler and API ran: with p the CPU time of a proof on its
  * host and d what it costs elsewhere, two hosts are at most 2p/(p + d) times as fast as one.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { Service } from '../../service/supervisor.js';
 import { cpuByPart } from '../support/process-cpu.js';
+import { startProverProcess, type ProverProcess } from '../support/prover-process.js';
 
 /** A backlog that takes longer than this was not measured. */
 const limitS = 240;
@@ -34,21 +33,15 @@ export async function twoHosts(service: Service, post: () => Promise<string[]>):
 }
 
 async function runWith(
-  { pool, databaseUrl }: Service,
+  service: Service,
   cores: readonly number[],
   post: () => Promise<string[]>,
 ): Promise<Run> {
-  const hosts: ChildProcess[] = [];
+  const { pool } = service;
+  const hosts: ProverProcess[] = [];
   try {
-    for (const core of cores) {
-      const id = `bench-${core}-${Date.now()}`;
-      hosts.push(startHost(core, id, databaseUrl));
-      for (;;) {
-        const { rowCount } = await pool.query(`select 1 from hosts where id = $1 and state = 'ready'`, [id]);
-        if (rowCount === 1) break;
-        await sleep(50);
-      }
-    }
+    for (const core of cores)
+      hosts.push(await startProverProcess(service, `bench-${core}-${Date.now()}`, core));
     const ids = await post();
     const progress = async (): Promise<{ open: number; seconds: number }> => {
       // From the first claim to the last proof, by the database's clock.
@@ -76,23 +69,6 @@ async function runWith(
     }
     return { seconds: Number.NaN, hostMs: Number.NaN, sharedMs: Number.NaN };
   } finally {
-    for (const host of hosts) {
-      host.kill('SIGTERM');
-      if (host.exitCode === null) await new Promise((done) => host.once('exit', done));
-    }
+    for (const host of hosts) await host.stop();
   }
-}
-
-function startHost(core: number, id: string, databaseUrl: string): ChildProcess {
-  const cli = fileURLToPath(new URL('../../service/cli.js', import.meta.url));
-  return spawn('taskset', ['-c', String(core), process.execPath, cli, 'prover'], {
-    stdio: 'ignore',
-    env: {
-      ...process.env,
-      DATABASE_URL: databaseUrl,
-      VERINFER_PROVERS: '1',
-      VERINFER_PROVER_NICE: '0',
-      VERINFER_HOST_ID: id,
-    },
-  });
 }

@@ -5,6 +5,7 @@
  * passes by moving leases and locks into the past.
  */
 import { randomUUID } from 'node:crypto';
+import type { ExecutionContext } from 'ava';
 import type { Pool } from 'pg';
 import { AcceptQueue } from '../../service/store/accept.js';
 import { reapHosts, registerHost, renewLease } from '../../service/store/hosts.js';
@@ -13,7 +14,8 @@ import { repairQueues } from '../../service/store/jobs.js';
 import { claimInference, completeProof, failInference } from '../../service/store/proofs.js';
 import { receiptsToSeal, sealReceipts } from '../../service/store/seals.js';
 import { markSettlement } from '../../service/store/settlements.js';
-import type { Random } from './random.js';
+import { random, seedFrom, type Random } from './random.js';
+import type { TestService } from './service.js';
 
 const leaseMs = 1_000;
 
@@ -275,4 +277,16 @@ export class JobSimulation {
     ]);
     if (tenant.rows[0]!.n !== 0) this.found.push(`open_count: must be 0, got ${tenant.rows[0]!.n}`);
   }
+}
+
+/** As many schedules as seeds; each must keep what is promised, and ended inferences must be there to keep it of. */
+export async function simulate(t: ExecutionContext, service: TestService, seeds: number): Promise<void> {
+  const first = seedFrom(t.log.bind(t));
+  let accepted = 0;
+  for (let n = 0; n < seeds; n++) {
+    const result = await new JobSimulation(service.pool, service.modelId, random(first + n)).run(50);
+    t.deepEqual(result.found, [], `VERINFER_SEED=${first + n}`);
+    accepted += result.accepted;
+  }
+  t.true(accepted > 3 * seeds, `${accepted} inferences`);
 }
