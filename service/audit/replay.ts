@@ -11,7 +11,7 @@ import type { ImportedModel } from '../../circuits/import/import.js';
 import { encodeGraph } from '../../circuits/onnx/encode.js';
 import { resolve } from '../../circuits/resolve.js';
 import { openSession } from '../inference/session.js';
-import type { TensorDtype, TensorValues } from '../inference/tensors.js';
+import { tensorOf, type TensorDtype, type TensorValues } from '../inference/tensors.js';
 
 export interface TracedTensor {
   readonly name: string;
@@ -92,17 +92,9 @@ export function runtimeInputs(manifest: Manifest, inputs: IntegerTensors): Map<s
       const { scale, zeroPoint } = elementQuantization(quantization, shape, i);
       return (value - zeroPoint) * scale;
     });
-    feeds.set(name, typed(given, values));
+    feeds.set(name, tensorOf(given as TensorDtype, values));
   }
   return feeds;
-}
-
-function typed(dtype: string, values: number[]): TensorValues {
-  if (dtype === 'float32') return Float32Array.from(values);
-  if (dtype === 'int8') return Int8Array.from(values);
-  if (dtype === 'int32') return Int32Array.from(values);
-  if (dtype === 'int64') return BigInt64Array.from(values.map(BigInt));
-  return Uint8Array.from(values);
 }
 
 /** The first tensor, in the left run's order, that both runs have and that differs; undefined if none does. */

@@ -1,7 +1,21 @@
 /** Tensors on the wire: JSON numbers or base64 bytes, little-endian, row-major. */
 import { Problem } from '../errors.js';
 
-export type TensorDtype = 'float32' | 'int8' | 'uint8' | 'int32' | 'int64' | 'bool';
+/** How the elements of each type that a graph may take lie in memory. */
+const arrays = {
+  float32: Float32Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  bool: Uint8Array,
+} as const;
+
+export type TensorDtype = keyof typeof arrays;
 
 export interface TensorSpec {
   readonly name: string;
@@ -9,7 +23,7 @@ export interface TensorSpec {
   readonly shape: readonly number[];
 }
 
-export type TensorValues = Float32Array | Int8Array | Uint8Array | Int32Array | BigInt64Array;
+export type TensorValues = InstanceType<(typeof arrays)[TensorDtype]>;
 
 /** What the client sent for one tensor, after the schema. */
 export type TensorBody =
@@ -27,21 +41,18 @@ export type TensorBody =
 const bounds: Record<Exclude<TensorDtype, 'float32'>, readonly [number, number]> = {
   int8: [-128, 127],
   uint8: [0, 255],
+  int16: [-(2 ** 15), 2 ** 15 - 1],
+  uint16: [0, 2 ** 16 - 1],
   int32: [-(2 ** 31), 2 ** 31 - 1],
+  uint32: [0, 2 ** 32 - 1],
   int64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
+  uint64: [0, Number.MAX_SAFE_INTEGER],
   bool: [0, 1],
 };
 
 export const sizeOf = (shape: readonly number[]): number =>
   shape.reduce((product, length) => product * length, 1);
-export const bytesPerElement: Record<TensorDtype, number> = {
-  float32: 4,
-  int8: 1,
-  uint8: 1,
-  int32: 4,
-  int64: 8,
-  bool: 1,
-};
+const bytesPerElement = (dtype: TensorDtype): number => arrays[dtype].BYTES_PER_ELEMENT;
 
 /** The values of `body` as `spec` wants them, or Problem 'invalid-input' naming the field and the first bad element. */
 export function readTensor(spec: TensorSpec, body: TensorBody, field: string): TensorValues {
@@ -65,28 +76,25 @@ function fromNumbers(spec: TensorSpec, data: readonly number[], field: string): 
   const size = sizeOf(spec.shape);
   if (data.length !== size)
     throw refuse(field, `${size} numbers (shape [${spec.shape.join(', ')}])`, `${data.length}`);
-  const values = allocate(spec.dtype, size);
   if (spec.dtype === 'float32') {
-    for (let i = 0; i < size; i++) {
-      const value = Math.fround(data[i]!);
-      if (!Number.isFinite(value)) throw refuse(`${field}[${i}]`, 'a finite float32', String(data[i]));
-      (values as Float32Array)[i] = value;
-    }
-    return values;
+    const bad = data.findIndex((value) => !Number.isFinite(Math.fround(value)));
+    if (bad >= 0) throw refuse(`${field}[${bad}]`, 'a finite float32', String(data[bad]));
+    return tensorOf(spec.dtype, data);
   }
   const [least, most] = bounds[spec.dtype];
-  for (let i = 0; i < size; i++) {
-    const value = data[i]!;
-    if (!Number.isInteger(value) || value < least || value > most)
-      throw refuse(`${field}[${i}]`, `an integer in [${least}, ${most}]`, String(value));
-    if (values instanceof BigInt64Array) values[i] = BigInt(value);
-    else values[i] = value;
-  }
-  return values;
+  const bad = data.findIndex((value) => !Number.isInteger(value) || value < least || value > most);
+  if (bad >= 0) throw refuse(`${field}[${bad}]`, `an integer in [${least}, ${most}]`, String(data[bad]));
+  return tensorOf(spec.dtype, data);
+}
+
+/** Numbers that the type holds, as its elements. */
+export function tensorOf(dtype: TensorDtype, values: readonly number[]): TensorValues {
+  if (dtype === 'int64' || dtype === 'uint64') return arrays[dtype].from(values.map(BigInt));
+  return arrays[dtype].from(values);
 }
 
 function fromBase64(spec: TensorSpec, text: string, field: string): TensorValues {
-  const sizeBytes = sizeOf(spec.shape) * bytesPerElement[spec.dtype];
+  const sizeBytes = sizeOf(spec.shape) * bytesPerElement(spec.dtype);
   const bytes = Buffer.from(text, 'base64');
   if (bytes.toString('base64') !== text) throw refuse(field, 'canonical base64', 'something else');
   if (bytes.length !== sizeBytes)
@@ -103,19 +111,10 @@ function fromBase64(spec: TensorSpec, text: string, field: string): TensorValues
   return values;
 }
 
-function allocate(dtype: TensorDtype, size: number): TensorValues {
-  return tensorOfBytes(dtype, new Uint8Array(size * bytesPerElement[dtype]));
-}
-
 /** Copies: the result owns its memory, aligned. */
 export function tensorOfBytes(dtype: TensorDtype, bytes: Uint8Array): TensorValues {
   // Not slice(): a Buffer would share its pool, offset and all.
-  const buffer = new Uint8Array(bytes).buffer;
-  if (dtype === 'float32') return new Float32Array(buffer);
-  if (dtype === 'int8') return new Int8Array(buffer);
-  if (dtype === 'int32') return new Int32Array(buffer);
-  if (dtype === 'int64') return new BigInt64Array(buffer);
-  return new Uint8Array(buffer);
+  return new arrays[dtype](new Uint8Array(bytes).buffer);
 }
 
 export function bytesOfTensor(values: TensorValues): Uint8Array {
@@ -134,7 +133,7 @@ export function splitTensors(specs: readonly TensorSpec[], bytes: Uint8Array): M
   const tensors = new Map<string, TensorValues>();
   let offset = 0;
   for (const { name, dtype, shape } of specs) {
-    const end = offset + sizeOf(shape) * bytesPerElement[dtype];
+    const end = offset + sizeOf(shape) * bytesPerElement(dtype);
     if (end > bytes.length)
       throw new Error(`stored input: must hold ${end} bytes for "${name}", got ${bytes.length}`);
     tensors.set(name, tensorOfBytes(dtype, bytes.subarray(offset, end)));
