@@ -1,23 +1,23 @@
 /** The statement of a new inference: for the chain that the settler announced, or for none. */
 import { randomBytes } from 'node:crypto';
 import type { Pool } from 'pg';
-import { requestIdOf } from './chain/settlement.js';
+import { ownNonce, requestIdOf } from './chain/settlement.js';
 import { Problem } from './errors.js';
 import type { ModelDescription } from './model-description.js';
 import type { InferenceRequest } from './schemas.js';
 import { offlineStatement, type ChainFacts, type StoredRequest } from './statement.js';
 import { readFact } from './store/models.js';
 
-/** Settlements whose nonces differ only in the low byte share a storage slot, and its price. */
+/** Nonces that the signer alone can use up, a lane after the other. */
 class NonceLane {
   private lane = 0n;
   private index = 256n;
-  next(): bigint {
+  next(submitter: string): bigint {
     if (this.index > 255n) {
-      this.lane = BigInt(`0x${randomBytes(31).toString('hex')}`);
+      this.lane = BigInt(`0x${randomBytes(11).toString('hex')}`);
       this.index = 0n;
     }
-    return (this.lane << 8n) | this.index++;
+    return ownNonce(submitter, this.lane, this.index++);
   }
 }
 
@@ -55,7 +55,7 @@ export class Statements {
       throw new Problem('invalid-request', 'the deadline has passed', [
         { field: 'body.deadline', expected: 'a time to come' },
       ]);
-    const nonce = this.lane.next();
+    const nonce = this.lane.next(chain.operator);
     return {
       statement: {
         domainTag: 'verinfer/settlement/v1',

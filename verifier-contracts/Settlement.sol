@@ -21,6 +21,7 @@ contract Settlement is ISettlement, ProofGate {
     function settle(Inference calldata inference) external returns (bytes32 requestId) {
         requestId = _requestId(inference);
         if (block.timestamp > inference.deadline) revert DeadlinePassed(inference.deadline);
+        _requireSubmitter(inference);
         if (!_mark(inference)) revert AlreadySettled(requestId);
         (address key, bytes32 vkHash) = registry.keyOf(inference.modelId);
         _requireVerifier();
@@ -34,6 +35,7 @@ contract Settlement is ISettlement, ProofGate {
         bytes32[] memory requestIds = new bytes32[](inferences.length); // 0: skipped
         for (uint256 i = 0; i < inferences.length; ++i) {
             Inference calldata inference = inferences[i];
+            _requireSubmitter(inference);
             if (block.timestamp > inference.deadline || !_mark(inference)) continue;
             requestIds[i] = _requestId(inference);
             _record(inference, requestIds[i]); // undone with everything else when a proof does not hold
@@ -113,6 +115,14 @@ contract Settlement is ISettlement, ProofGate {
         }
         group.proofs = proofs;
         group.signals = signals;
+    }
+
+    /// Nothing here is signed, so a proof of any model at all may name any requester and any nonce. A nonce that names
+    /// its submitter is safe from whoever guesses it or sees it pending.
+    function _requireSubmitter(Inference calldata inference) private view {
+        address submitter = address(uint160(inference.nonce >> 96));
+        if (submitter == address(0) || msg.sender == submitter || msg.sender == inference.requester) return;
+        revert NotSubmitter(submitter);
     }
 
     /// Sets the mark of the request; false when it was set before.

@@ -19,7 +19,7 @@ export interface SettlementTerms {
   readonly modelId: string;
   /** Whose request this is; the operator's own address when the client has none. */
   readonly requester: string;
-  /** Settled at most once per requester. Random; neighbours in the low byte share a storage slot and its price. */
+  /** Settled at most once per requester; see ownNonce. */
   readonly nonce: bigint;
   readonly operator: string;
   readonly payee: string;
@@ -49,6 +49,13 @@ export interface Settled {
 export interface SettledWithGas extends Settled {
   readonly gasUsed: bigint;
 }
+
+/**
+ * A nonce that `submitter` alone, or the requester, can use up: without the address in it, whoever guesses it or sees it
+ * pending could settle something else under it. The 256 of a lane share a storage slot and its price.
+ */
+export const ownNonce = (submitter: string, lane: bigint, index: bigint): bigint =>
+  (BigInt(submitter) << 96n) | (BigInt.asUintN(88, lane) << 8n) | index;
 
 const requestTag = id('verinfer/request/v1');
 

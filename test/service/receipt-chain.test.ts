@@ -21,7 +21,8 @@ test('V04 on a real chain: pending, then final, and no longer settled after a re
       verifyingKeyBytes(model.simulator.key),
     );
     t.is(registered.modelId, model.modelId);
-    const staged = await stageReceipt(model, { chain: true, contract: deployment.settlement });
+    const nonce = 1n; // names no submitter: anyone may settle it
+    const staged = await stageReceipt(model, { chain: true, contract: deployment.settlement, nonce });
     const { statement, request, publicSignals, proof } = staged.content;
     const settled = await settle(accounts[0], deployment, {
       modelId: statement.modelId,

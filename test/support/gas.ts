@@ -2,7 +2,7 @@
 import { Contract, getBytes, type TransactionReceipt } from 'ethers';
 import { artifact } from '../../service/chain/artifacts.js';
 import { registerModel, words } from '../../service/chain/registry.js';
-import { encodeSettle, encodeSettleBatch, type SettlementCall } from '../../service/chain/settlement.js';
+import { encodeSettle, encodeSettleBatch, ownNonce, type SettlementCall } from '../../service/chain/settlement.js';
 import { encodeProof } from '../../prover/codec.js';
 import { q, r } from '../../prover/curve.js';
 import {
@@ -81,13 +81,14 @@ export async function measureGas(): Promise<GasFigures> {
   }
 }
 
-/** Proven settlements as a service makes them: a full-size commitment, ten output bytes, one lane of nonces. */
+/** Proven settlements as a service makes them: a full-size commitment, ten output bytes, one lane of its own nonces. */
 function* statements(chain: Chain, model: TestModel): Generator<SettlementCall, never> {
   const next = scalars('gas/statements');
   const [, operator, payee, requester] = chain.addresses;
-  const lane = (next() >> 8n) << 8n;
+  const lane = next();
   for (let i = 0n; ; i++) {
-    const terms = { requester, nonce: lane + i, operator, payee, deadline: farDeadline };
+    const nonce = ownNonce(chain.addresses[4], lane, i);
+    const terms = { requester, nonce, operator, payee, deadline: farDeadline };
     yield provenCall(chain, model, terms, [next(), (next() >> 174n) << 168n]);
   }
 }

@@ -29,6 +29,8 @@ export interface Staging {
   readonly chain?: boolean;
   /** Settlement contract of that chain; random when left out. */
   readonly contract?: string;
+  /** Of the request on that chain; random when left out. */
+  readonly nonce?: bigint;
   readonly settlement?: Receipt['settlement'];
 }
 
@@ -86,7 +88,8 @@ export async function stageReceipt(model: StagedModel, staging: Staging = {}): P
   const opening = { inputs, salt };
   const layout = signalLayout(manifest);
   const deadline = staging.chain ? '2000000000' : '0';
-  const request = staging.chain ? { requester: hex(draw.bytes(20)), nonce: `${draw.scalar(r)}` } : null;
+  const drawn = staging.chain ? { requester: hex(draw.bytes(20)), nonce: `${draw.scalar(r)}` } : null;
+  const request = drawn && staging.nonce !== undefined ? { ...drawn, nonce: `${staging.nonce}` } : drawn;
   const statement = {
     domainTag: staging.chain ? ('verinfer/settlement/v1' as const) : ('verinfer/offline/v1' as const),
     chainId: staging.chain ? '31337' : '0',

@@ -148,6 +148,10 @@ test('M03 one request, one payment: twice, re-randomized, or named twice in a ba
   );
 });
 
+test('finding-23: a nonce that names its submitter is used up by nobody else', (t) => {
+  holds(t, 'testFuzz_settle_only_by_the_submitter_that_the_nonce_names');
+});
+
 test('M04 who may settle, fulfil and refund when, to the second', (t) => {
   holds(
     t,

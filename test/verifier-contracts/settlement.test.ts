@@ -5,6 +5,7 @@ import {
   findOwnSettlement,
   findSettlement,
   isSettled,
+  ownNonce,
   requestIdOf,
   settle,
   settleBatch,
@@ -69,7 +70,7 @@ test.serial('every bound value is bound: another one makes the same proof worthl
     { operator: other },
     { payee: other },
     { requester: other },
-    { nonce: 1n << 100n },
+    { nonce: 1n << 90n },
     { deadline: farDeadline - 1n },
     { signals: [inference.signals[0]!, inference.signals[1]! + 1n] },
     { signals: [inference.signals[0]! + 1n, inference.signals[1]!] },
@@ -102,6 +103,26 @@ test.serial('finding-11: a settlement of the request by another proof is not tak
     );
   const found = await findOwnSettlement(chain.provider, chain.deployment, theirs);
   t.is(found?.transactionHash, sent.transactionHash);
+});
+
+test.serial('finding-23: the nonces that follow a settled one are the signer\'s own', async (t) => {
+  const [, operator, , requester] = chain.addresses;
+  const lane = 0x5eedn;
+  const first = call(undefined, { nonce: ownNonce(operator, lane, 0n) });
+  await settle(chain.accounts[1]!, chain.deployment, first);
+  // Whoever saw the first knows the rest; a proof of a model of their own costs them nothing.
+  const theirs = await registered(chain, 3, 'settlement/stranger');
+  const stranger = chain.addresses[7]!;
+  const next = { requester, nonce: ownNonce(operator, lane, 1n), deadline: farDeadline };
+  const burning = provenCall(chain, theirs, { ...next, operator: stranger, payee: stranger }, [1n, 2n]);
+  t.is(await refused(settle(chain.accounts[7]!, chain.deployment, burning)), 'NotSubmitter');
+  t.is(await refused(settleBatch(chain.accounts[7]!, chain.deployment, [burning])), 'NotSubmitter');
+  t.false(await isSettled(chain.provider, chain.deployment, next));
+  const second = call(undefined, { nonce: next.nonce });
+  await settle(chain.accounts[1]!, chain.deployment, second);
+  // The requester needs no operator's leave to settle a proof it was given.
+  const third = call(undefined, { nonce: ownNonce(operator, lane, 2n) });
+  await settle(chain.accounts[3]!, chain.deployment, third);
 });
 
 test.serial('a batch skips what is settled and what is out of time', async (t) => {

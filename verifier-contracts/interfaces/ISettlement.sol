@@ -3,11 +3,12 @@ pragma solidity ^0.8.28;
 
 /// @title Verified inferences on record, without money
 /// @notice Settles an inference: recomputes its context, verifies the proof, marks the request as settled and emits
-/// the verified statement. Operator and payee are bound by the proof through the context, so anyone may submit and a
-/// copied proof still names its maker.
-/// @dev A request is settled at most once. Whoever can prove for a model can use up the nonce of another requester
-/// with a proof of their own, as nothing here is signed: nothing of value may hang on the absence of a settlement,
-/// and a requester draws nonces at random. Escrowed requests have their own records in the market.
+/// the verified statement. Operator and payee are bound by the proof through the context, so a copied proof still names
+/// its maker.
+/// @dev A request is settled at most once. The upper 160 bits of a nonce may name an address: then it alone, or the
+/// requester, may submit. A nonce that names nobody may be submitted by anyone, and used up by anyone: nothing here is
+/// signed, so a proof of whatever model may name any requester, and nothing of value may hang on the absence of a
+/// settlement. Escrowed requests have their own records in the market.
 interface ISettlement {
     /// @dev signals: the public signals without the context, inputs first. deadline: the last second, Unix time, at
     /// which the inference settles.
@@ -32,6 +33,8 @@ interface ISettlement {
 
     error AlreadySettled(bytes32 requestId);
     error DeadlinePassed(uint256 deadline);
+    /// @notice The nonce names the address that may submit it.
+    error NotSubmitter(address submitter);
     error BatchTooLarge(uint256 max, uint256 got);
     /// @notice Every member of the batch is settled or out of time.
     error NothingToSettle();
@@ -40,7 +43,8 @@ interface ISettlement {
     function settle(Inference calldata inference) external returns (bytes32 requestId);
 
     /// @notice Settles what is left of a batch: members settled before, or out of time, are skipped. Neighbours of
-    /// one model share a key, so sort by model. One bad proof reverts them all: check off chain before sending.
+    /// one model share a key, so sort by model. One bad proof, or one member that is another's to submit, reverts them
+    /// all: check off chain before sending.
     function settleBatch(Inference[] calldata inferences) external returns (uint256 settledCount);
 
     /// @notice keccak256(abi.encode(tag, requester, nonce, modelId, deadline)).

@@ -13,7 +13,7 @@ contract SettlementTest is World {
         build();
     }
 
-    function testFuzz_settle_once_by_anyone(address requester, uint256 nonce, address operator, address payee, address sender)
+    function testFuzz_settle_once_by_anyone(address requester, uint96 nonce, address operator, address payee, address sender)
         public
     {
         ISettlement.Inference memory inference = proven(requester, nonce, operator, payee, START, 7);
@@ -22,12 +22,35 @@ contract SettlementTest is World {
         bytes32 requestId = settlement.settle(inference);
         assertTrue(requestId == settlement.requestIdOf(requester, nonce, modelId, START), "request id");
         assertTrue(settlement.isSettled(requester, nonce), "settled");
-        unchecked {
-            assertTrue(!settlement.isSettled(requester, nonce + 1), "its neighbour");
-        }
+        assertTrue(!settlement.isSettled(requester, uint256(nonce) + 1), "its neighbour");
         assertReason(_refused(inference), ISettlement.AlreadySettled.selector, "settled twice");
         inference = proven(requester, nonce, operator, payee, START + 1, 8);
         assertReason(_refused(inference), ISettlement.AlreadySettled.selector, "the nonce with other terms");
+    }
+
+    /// finding-23: a stranger with a proof of a model of their own could use up the nonces that follow one that was settled.
+    function testFuzz_settle_only_by_the_submitter_that_the_nonce_names(
+        address requester,
+        address submitter,
+        address stranger,
+        uint96 low,
+        bool byRequester
+    ) public {
+        vm.assume(submitter != address(0) && stranger != submitter && stranger != requester);
+        uint256 nonce = uint256(uint160(submitter)) << 96 | low;
+        ISettlement.Inference memory theirs = proven(requester, nonce, stranger, stranger, START, 9);
+        bytes memory refusal = abi.encodeWithSelector(ISettlement.NotSubmitter.selector, submitter);
+        vm.prank(stranger);
+        assertRefused(address(settlement), abi.encodeCall(settlement.settle, (theirs)), refusal);
+        ISettlement.Inference[] memory batch = new ISettlement.Inference[](1);
+        batch[0] = theirs;
+        vm.prank(stranger);
+        assertRefused(address(settlement), abi.encodeCall(settlement.settleBatch, (batch)), refusal);
+        assertTrue(!settlement.isSettled(requester, nonce), "a stranger left a mark");
+        ISettlement.Inference memory ours = proven(requester, nonce, human(2), human(3), START, 7);
+        vm.prank(byRequester ? requester : submitter);
+        settlement.settle(ours);
+        assertTrue(settlement.isSettled(requester, nonce), "settled");
     }
 
     /// M01, M02: every bound value is bound.
@@ -40,7 +63,7 @@ contract SettlementTest is World {
         if (field == 0) inference.operator = stranger;
         if (field == 1) inference.payee = stranger;
         if (field == 2) inference.requester = stranger;
-        if (field == 3) inference.nonce ^= other == 0 ? 1 : other;
+        if (field == 3) inference.nonce ^= uint96(other) == 0 ? 1 : uint96(other);
         if (field == 4) inference.deadline = inference.deadline + 1 + other % 1e9;
         if (field == 5) inference.signals[1] = addmod(inference.signals[1], 1 + other % (Toxic.R - 1), Toxic.R);
         if (field == 6) inference.signals[0] = addmod(inference.signals[0], 1 + other % (Toxic.R - 1), Toxic.R);
