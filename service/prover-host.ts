@@ -230,11 +230,12 @@ function jobOf(claim: Claim, { row: model, folder }: ModelOnDisk, config: Config
 
 function resultOf(claim: Claim, end: Proven): Parameters<typeof completeProof>[3] {
   const receipt = Buffer.from(end.receipt);
-  const { statement } = claim.row.request as unknown as StoredRequest;
+  const { statement, isForMarket } = claim.row.request as unknown as StoredRequest;
   return {
     receipt,
     receiptDigest: createHash('sha256').update(receipt).digest(),
     timings: end.timings,
-    operator: statement.operator === zeroAddress ? null : statement.operator.toLowerCase(),
+    operator:
+      statement.operator === zeroAddress || isForMarket === true ? null : statement.operator.toLowerCase(),
   };
 }

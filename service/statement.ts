@@ -22,6 +22,8 @@ export interface StoredRequest {
   readonly minimumSetupClass: string | null;
   /** What answered: ONNX Runtime's version and the verdict of its self-test on that machine. */
   readonly oracle: { readonly runtime: string; readonly selfTest: 'pass' | 'fail' };
+  /** A fulfilment of the market: its operator takes the proof from the receipt and sends it; nobody seals the receipt. */
+  readonly isForMarket?: true;
 }
 
 /** What the signer shares about its chain; see shared_facts. */

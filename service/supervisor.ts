@@ -50,6 +50,8 @@ export interface SupervisorOptions {
     readonly chain: DevelopmentChain | null;
   }) => Promise<void>;
   readonly parts?: readonly PartName[];
+  /** Of the processes, from which they read their configuration; default: ours. */
+  readonly environment?: NodeJS.ProcessEnv;
   /** File descriptor for the children's output; default: ours. */
   readonly output?: number;
 }
@@ -60,6 +62,7 @@ export async function startService({
   prepare,
   output,
   parts = ['prover', 'settler', 'api'],
+  environment: surroundings = process.env,
 }: SupervisorOptions): Promise<Service> {
   await mkdir(config.dataFolder, { recursive: true, mode: 0o711 });
   const release = await lockFolder(config.dataFolder);
@@ -87,7 +90,7 @@ export async function startService({
     if (chain) stops.push(() => chain.stop());
     await prepare?.({ pool, chain });
     const environment: NodeJS.ProcessEnv = {
-      ...process.env,
+      ...surroundings,
       DATABASE_URL: databaseUrl,
       ...(chain ? chain.environment : {}),
     };

@@ -4,9 +4,11 @@ import type { Command } from 'commander';
 import { JsonRpcProvider, parseUnits } from 'ethers';
 import { assertDeployed, type Deployment } from '../chain/deployment.js';
 import { marketAbi } from '../chain/market.js';
+import { readConfig } from '../config.js';
 import { createLog } from '../log.js';
+import { openHome } from '../operator/home.js';
 import { startInbox } from '../operator/inbox.js';
-import { marketProver } from '../operator/market-prover.js';
+import { marketParts } from '../operator/market-parts.js';
 import { openingStore, receiveOpening } from '../operator/openings.js';
 import { Operator } from '../operator/operator.js';
 import { openKeystore, passphraseFrom } from '../signer/keystore.js';
@@ -21,8 +23,8 @@ import { openPool } from '../store/pool.js';
 interface Options {
   readonly rpc: string[];
   readonly deployment: string;
-  readonly database: string;
-  readonly models: string;
+  readonly database?: string;
+  readonly models?: string;
   readonly keystore: string;
   readonly passphraseFd: string;
   readonly inbox: string;
@@ -33,7 +35,6 @@ interface Options {
   readonly withdrawAbove: string;
   readonly maxFeeGwei: string;
   readonly finality: string;
-  readonly engine: 'auto' | 'native' | 'snarkjs';
   readonly pollMs: string;
 }
 
@@ -43,10 +44,13 @@ export function register(program: Command): void {
     .description('prove requests of the market for their fees, until stopped')
     .requiredOption('--rpc <url...>', 'JSON-RPC endpoints; of three, two must agree before money moves')
     .requiredOption('--deployment <file>', 'JSON with the addresses of the contracts (the market among them)')
-    .requiredOption('--database <url>', 'PostgreSQL for the ledger and the openings')
     .requiredOption('--keystore <file>', 'encrypted keystore, mode 0600')
     .option('--passphrase-fd <n>', 'file descriptor to read its passphrase from', '3')
-    .option('--models <folder>', 'installed models', '.data/models')
+    .option(
+      '--database <url>',
+      'PostgreSQL of the installation whose provers prove; default: DATABASE_URL, else one of its own, with a prover',
+    )
+    .option('--models <folder>', 'installed models; default: VERINFER_MODELS')
     .option('--inbox <host:port>', 'where requesters post openings; port 0 picks a free one', '127.0.0.1:0')
     .option('--payee <address>', 'whom fees are booked to; default: the operator itself')
     .option('--wei-per-row <wei>', 'price of proving one constraint row', '100000000')
@@ -59,14 +63,16 @@ export function register(program: Command): void {
     )
     .option('--max-fee-gwei <gwei>', 'fees are raised up to here', '200')
     .option('--finality <blocks>', 'blocks after which the chain is believed', '12')
-    .option('--engine <engine>', 'auto, native or snarkjs', 'auto')
     .option('--poll-ms <ms>', 'pause between rounds', '500')
     .action(run);
 }
 
 async function run(options: Options): Promise<void> {
   const passphrase = passphraseFrom(Number(options.passphraseFd));
-  const log = createLog({ logLevel: (process.env['VERINFER_LOG'] ?? 'info') as 'info' }, 'operator');
+  if (options.database !== undefined) process.env['DATABASE_URL'] = options.database;
+  if (options.models !== undefined) process.env['VERINFER_MODELS'] = options.models;
+  const config = readConfig();
+  const log = createLog(config, 'operator');
   const wallet = await openKeystore(options.keystore, passphrase);
   const deployment = JSON.parse(await readFile(options.deployment, 'utf8')) as Deployment;
   const provider = new JsonRpcProvider(options.rpc[0], deployment.chainId, {
@@ -74,7 +80,8 @@ async function run(options: Options): Promise<void> {
     cacheTimeout: -1,
   });
   await assertDeployed(provider, deployment);
-  const pool = openPool(options.database, log, 4);
+  const home = await openHome(config, log);
+  const pool = openPool(home.databaseUrl, log, 4);
   await migrate(pool);
   const lock = await lockKey(pool, deployment.chainId, wallet.address);
   if (lock === null)
@@ -93,17 +100,19 @@ async function run(options: Options): Promise<void> {
     onAlarm: (alarm) => log.warn(alarm, 'signer alarm'),
   });
   const openings = openingStore(pool, wallet.address);
-  const prover = marketProver(options.models, options.engine);
+  const payee = options.payee ?? wallet.address;
+  const parts = await marketParts({ config, pool, deployment, operator: wallet.address, payee });
   const operator = new Operator({
     provider,
     deployment,
     signer,
     ledger,
     openings,
-    prover,
+    models: parts.models,
+    jobs: parts.jobs,
     finalityDepth,
     log,
-    payee: options.payee ?? wallet.address,
+    payee,
     withdrawAboveWei: BigInt(options.withdrawAbove),
     tariff: {
       weiPerRow: BigInt(options.weiPerRow),
@@ -115,7 +124,7 @@ async function run(options: Options): Promise<void> {
   const inbox = await startInbox(host, Number(port), async (requestId, opening) => {
     const seen = operator.request(requestId);
     if (seen === undefined) return null;
-    return receiveOpening(openings, wallet, prover.open, requestId, seen.terms, opening);
+    return receiveOpening(openings, wallet, parts.models.open, requestId, seen.terms, opening);
   });
   log.info({ operator: wallet.address, inbox: inbox.url, pid: process.pid }, 'operator works');
   process.send?.({ type: 'up', inbox: inbox.url, operator: wallet.address });
@@ -130,10 +139,11 @@ async function run(options: Options): Promise<void> {
     await sleep(Number(options.pollMs), undefined, { signal: stop.signal }).catch(() => undefined);
   }
   await inbox.stop();
-  await prover.close();
+  await parts.close();
   provider.destroy();
   lock.release();
   await pool.end();
+  await home.stop();
   if (lock.lost) throw new Error('operator: the lock on its key was lost');
 }
 

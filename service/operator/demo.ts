@@ -1,9 +1,9 @@
 /**
- * The whole market on one anvil: three operators, each a process with its own key, killed and started again at random,
- * prove what a requester and a credit gate ask for. Inputs are withheld and altered, a request is cancelled. At the end
+ * The whole market on one anvil: three operators, each a process with its own key, over one database and one prover host;
+ * all four are killed and started again at random. They prove what a requester and a credit gate ask for. Inputs are withheld and altered, a request is cancelled. At the end
  * every wei is accounted for, from the chain's own blocks.
  */
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { JsonRpcProvider, NonceManager, Wallet } from 'ethers';
@@ -13,12 +13,14 @@ import { startAnvil } from '../chain/anvil.js';
 import { deployAll } from '../chain/deployment.js';
 import { readRequest } from '../chain/market.js';
 import { registerModel } from '../chain/registry.js';
+import { readConfig } from '../config.js';
 import { installModel } from '../install.js';
-import { startPostgres } from '../postgres.js';
+import { createLog } from '../log.js';
+import { startService } from '../supervisor.js';
 import { auditBooks, type Books } from './books.js';
 import { Fleet, type MarketDemoOptions } from './fleet.js';
-import { marketProver } from './market-prover.js';
-import { Story, type InputSpec } from './story.js';
+import { offerFolder } from './home.js';
+import { Story } from './story.js';
 
 export interface MarketDemoResult extends Books {
   readonly fulfilled: number;
@@ -32,8 +34,6 @@ export async function runMarketDemo(options: MarketDemoOptions): Promise<MarketD
   await chmod(folder, 0o711);
   const stops: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
   try {
-    const postgres = await startPostgres(folder);
-    stops.push(() => postgres.stop());
     const anvil = await startAnvil({ blockTimeS: 1 });
     stops.push(() => anvil.stop());
     const provider = new JsonRpcProvider(anvil.rpcUrl, anvil.chainId, {
@@ -42,13 +42,28 @@ export async function runMarketDemo(options: MarketDemoOptions): Promise<MarketD
       pollingInterval: 100,
     });
     stops.push(async () => provider.destroy());
-    const modelsFolder = join(folder, 'models');
+    const environment = {
+      ...process.env,
+      VERINFER_DATA: folder,
+      VERINFER_MODELS: join(folder, 'models'),
+      DATABASE_URL: '',
+      VERINFER_LOG: 'info',
+    };
+    const config = readConfig(environment);
     const { description, folder: modelFolder } = await installModel(await readFile(options.model), {
       name: 'market',
-      modelsFolder,
+      modelsFolder: config.modelsFolder,
     });
-    const prover = marketProver(modelsFolder, 'auto');
-    stops.push(() => prover.close());
+    const output = await open(join(folder, 'prover.log'), 'a');
+    stops.push(() => output.close());
+    const service = await startService({
+      ...{ config, environment },
+      log: createLog({ logLevel: 'silent' }, 'market'),
+      parts: ['prover'],
+      output: output.fd,
+      prepare: ({ pool }) => offerFolder(pool, config.modelsFolder),
+    });
+    stops.push(() => service.stop());
 
     const owner = new NonceManager(new Wallet(anvil.privateKeys[0]!, provider));
     const deployment = await deployAll(owner);
@@ -60,22 +75,11 @@ export async function runMarketDemo(options: MarketDemoOptions): Promise<MarketD
       `model ${description.modelId.slice(0, 10)}… registered, ${description.rowCount} rows; market at ${deployment.market}`,
     );
 
-    const fleet = new Fleet(folder, anvil, deployment, postgres.url, modelsFolder, options);
+    const fleet = new Fleet(folder, anvil, deployment, environment, service, options);
     stops.push(() => fleet.stop());
     await fleet.start();
-    const manifest = JSON.parse(await readFile(join(modelFolder, 'manifest.json'), 'utf8')) as {
-      inputs: InputSpec[];
-    };
     const requester = new NonceManager(new Wallet(anvil.privateKeys[4]!, provider));
-    const story = new Story(
-      options,
-      provider,
-      deployment,
-      requester,
-      prover,
-      description.modelId,
-      manifest.inputs,
-    );
+    const story = new Story(options, provider, deployment, requester, description);
     const asked = await story.ask(owner);
     fleet.unleash();
     await story.deliver(asked, fleet);

@@ -1,4 +1,4 @@
-/** Operators as processes of their own, for the market demo. */
+/** Operators as processes of their own over one service, for the market demo. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { Wallet } from 'ethers';
 import type { Anvil } from '../chain/anvil.js';
 import type { Deployment } from '../chain/deployment.js';
 import { writeKeystore } from '../signer/keystore.js';
+import type { Service } from '../supervisor.js';
 
 export interface MarketDemoOptions {
   readonly requestCount: number;
@@ -19,7 +20,7 @@ export interface MarketDemoOptions {
   readonly say: (line: string) => void;
 }
 
-/** Three operator processes, and what kills them. */
+/** Three operator processes, and what kills them and the prover host. */
 export class Fleet {
   kills = 0;
   readonly addresses: string[] = [];
@@ -33,8 +34,8 @@ export class Fleet {
     private readonly folder: string,
     private readonly anvil: Anvil,
     private readonly deployment: Deployment,
-    private readonly databaseUrl: string,
-    private readonly modelsFolder: string,
+    private readonly environment: NodeJS.ProcessEnv,
+    private readonly service: Service,
     private readonly options: MarketDemoOptions,
   ) {}
 
@@ -59,11 +60,12 @@ export class Fleet {
     this.chaos = (async () => {
       while (this.wild) {
         await sleep(randomInt(this.options.killEveryMs / 2, this.options.killEveryMs * 2));
-        const victim = randomInt(3);
-        if (!this.wild || this.children[victim]?.pid === undefined) continue;
-        this.children[victim].kill('SIGKILL');
+        const victim = randomInt(4);
+        const pid = victim === 3 ? this.service.pidOf('prover') : this.children[victim]?.pid;
+        if (!this.wild || pid === undefined) continue;
+        process.kill(pid, 'SIGKILL');
         this.kills += 1;
-        this.options.say(`operator ${victim} killed`);
+        this.options.say(victim === 3 ? 'prover host killed' : `operator ${victim} killed`);
       }
     })();
   }
@@ -97,32 +99,16 @@ export class Fleet {
       const log = openSync(join(this.folder, `operator-${i}.log`), 'a');
       const cli = fileURLToPath(new URL('../cli.js', import.meta.url));
       const args = [
-        cli,
-        'operator',
-        '--rpc',
-        this.anvil.rpcUrl,
-        '--deployment',
-        join(this.folder, 'deployment.json'),
+        ...[cli, 'operator', '--rpc', this.anvil.rpcUrl],
+        ...['--deployment', join(this.folder, 'deployment.json'), '--database', this.service.databaseUrl],
+        ...['--finality', '2', '--poll-ms', '300', '--withdraw-above', '1'],
+        ...['--keystore', join(this.folder, `operator-${i}.json`)],
+        ...['--wei-per-row', String(10n ** BigInt(10 + i))],
       ];
-      args.push(
-        '--database',
-        this.databaseUrl,
-        '--models',
-        this.modelsFolder,
-        '--finality',
-        '2',
-        '--poll-ms',
-        '300',
-      );
-      args.push(
-        '--keystore',
-        join(this.folder, `operator-${i}.json`),
-        '--wei-per-row',
-        String(10n ** BigInt(10 + i)),
-        '--withdraw-above',
-        '1',
-      );
-      const child = spawn(process.execPath, args, { stdio: ['ignore', log, log, 'pipe', 'ipc'] });
+      const child = spawn(process.execPath, args, {
+        env: this.environment,
+        stdio: ['ignore', log, log, 'pipe', 'ipc'],
+      });
       closeSync(log);
       this.children[i] = child;
       const pipe = child.stdio[3] as NodeJS.WritableStream;

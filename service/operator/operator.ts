@@ -1,7 +1,7 @@
 /**
- * An operator of the market: sees requests on chain, takes openings, prices, locks where that pays, proves, fulfils
- * alone or in a batch, and withdraws. It may be killed at any point: requests come from the chain again, openings and
- * everything signed from the database, and whatever it does twice the contract does once.
+ * An operator of the market: sees requests on chain, takes openings, prices, locks where that pays, has them proven by
+ * the queue, fulfils alone or in a batch, and withdraws. It may be killed at any point: requests come from the chain
+ * again, openings, proofs and everything signed from the database, and whatever it does twice the contract does once.
  */
 import { keccak256, toUtf8Bytes, type JsonRpcProvider } from 'ethers';
 import type { Deployment } from '../chain/deployment.js';
@@ -11,6 +11,7 @@ import {
   encodeFulfilBatch,
   encodeMove,
   encodeWithdraw,
+  inputDigestOf,
   marketTimes,
   readRequest,
   requestsIn,
@@ -22,9 +23,10 @@ import {
 import type { Logger } from '../log.js';
 import type { Ledger } from '../signer/ledger.js';
 import { isClosed, type Signer } from '../signer/signer.js';
-import type { MarketProver } from './market-prover.js';
-import type { Opening, OpeningStore } from './openings.js';
+import type { MarketModels } from './market-models.js';
+import type { OpeningStore } from './openings.js';
 import { quote, type Tariff } from './pricing.js';
+import type { ProofJobs } from './proof-jobs.js';
 
 export interface OperatorOptions {
   readonly provider: JsonRpcProvider;
@@ -32,7 +34,8 @@ export interface OperatorOptions {
   readonly signer: Signer;
   readonly ledger: Ledger;
   readonly openings: OpeningStore;
-  readonly prover: MarketProver;
+  readonly models: MarketModels;
+  readonly jobs: ProofJobs;
   readonly tariff: Tariff;
   /** Whom the fee is booked to. */
   readonly payee: string;
@@ -49,6 +52,9 @@ const spanBlocks = 2_000;
 
 export class Operator {
   private readonly seen = new Map<string, SeenRequest>();
+  /** Block at which a request was first found closed or out of time; a reorg may open it again. */
+  private readonly overSince = new Map<string, number>();
+  private readonly givenUp = new Set<string>();
   private nextBlock: number;
 
   constructor(private readonly options: OperatorOptions) {
@@ -60,7 +66,7 @@ export class Operator {
     return this.seen.get(requestId);
   }
 
-  /** One round: look, decide, prove what is due, hand it to the signer, collect. */
+  /** One round: look, decide, have proven what is due, hand what is proven to the signer, collect. */
   async tick(): Promise<void> {
     const { signer, log, maxBatch = 8, provider } = this.options;
     await this.look();
@@ -70,7 +76,7 @@ export class Operator {
     const carried = await this.carried();
     for (const request of [...this.seen.values()]) {
       if (ready.length >= maxBatch) break;
-      if (carried.has(request.requestId)) continue;
+      if (carried.has(request.requestId) || this.givenUp.has(request.requestId)) continue;
       try {
         const work = await this.advance(request, block.timestamp, gasPriceWei);
         if (work !== null) ready.push({ requestId: request.requestId, ...work });
@@ -105,28 +111,57 @@ export class Operator {
     nowS: number,
     gasPriceWei: bigint,
   ): Promise<{ fulfilment: Fulfilment; notAfterS: number } | null> {
-    const { provider, deployment, openings, prover, tariff, signer, payee, log } = this.options;
+    const { provider, deployment, openings, models, jobs, tariff, signer, payee, log } = this.options;
     const state = await readRequest(provider, deployment, requestId);
-    if (state.status === 'fulfilled' || state.status === 'refunded') {
-      this.seen.delete(requestId);
-      await openings.erase(requestId);
-      return null;
-    }
     const isMine = state.status === 'locked' && state.holder.toLowerCase() === signer.address.toLowerCase();
     const lastS = isMine ? state.since + marketTimes.grace : Number(terms.deadline);
-    if (state.status === 'none' || nowS > lastS || isLockedByOther(state, isMine, nowS)) return null;
+    if (state.status === 'fulfilled' || state.status === 'refunded' || nowS > lastS) {
+      await jobs.drop(requestId);
+      await this.forgetOnceFinal(requestId);
+      return null;
+    }
+    this.overSince.delete(requestId);
+    if (state.status === 'none' || isLockedByOther(state, isMine, nowS)) return null;
     if ((await this.freeIntent(requestId)) === null) return null;
-    const opening = await openings.read(requestId);
-    const rows = await prover.rowCount(terms.modelId);
-    if (opening === null || rows === null) return null;
+    const proof = await jobs.find(requestId);
+    if (proof.kind === 'waiting') return null;
+    if (proof.kind === 'failed') {
+      log.error({ request: requestId, reason: proof.reason }, 'request given up: it cannot be proven');
+      this.givenUp.add(requestId);
+      return null;
+    }
+    // A proof that is there has been paid for: what is left to earn is the fee against the gas.
+    const rows = proof.kind === 'proven' ? 0 : await models.rowCount(terms.modelId);
+    if (rows === null) return null;
     const { offer, costWei } = quote(terms, rows, gasPriceWei, tariff);
     if (offer === 'refuse' && !isMine) return null;
-    if (offer === 'lock' && state.status === 'open' && (await this.isLocking(requestId, terms))) return null;
-    const started = performance.now();
-    const fulfilment = await this.prove({ requestId, terms }, opening, payee);
-    const proveMs = Math.round(performance.now() - started);
-    log.info({ request: requestId, offer, costWei: String(costWei), proveMs }, 'proved');
+    if (proof.kind === 'none') {
+      const opening = await openings.read(requestId);
+      if (opening === null) return null;
+      if (offer === 'lock' && state.status === 'open' && (await this.isLocking(requestId, terms)))
+        return null;
+      await jobs.queue(requestId, terms, opening);
+      log.info({ request: requestId, offer, costWei: String(costWei) }, 'queued for proving');
+      return null;
+    }
+    const { signals, proof: bytes, proveMs } = proof;
+    if (inputDigestOf(signals.slice(0, terms.inputSignalCount)) !== terms.inputDigest)
+      throw new Error(`request ${requestId}: the proof must be of the input that was asked for`);
+    log.info({ request: requestId, proveMs }, 'proven');
+    const fulfilment = { terms, operator: signer.address, payee, proof: bytes, signals };
     return { fulfilment, notAfterS: lastS };
+  }
+
+  /** The private input is kept as long as a reorg could make it needed again. */
+  private async forgetOnceFinal(requestId: string): Promise<void> {
+    const { provider, openings, finalityDepth } = this.options;
+    const head = await provider.getBlockNumber();
+    const since = this.overSince.get(requestId) ?? head;
+    this.overSince.set(requestId, since);
+    if (head < since + finalityDepth) return;
+    await openings.erase(requestId);
+    this.seen.delete(requestId);
+    this.overSince.delete(requestId);
   }
 
   /** Requests whose fulfilment is on its way, alone or in a batch, also from before a crash: the ledger knows. */
@@ -165,44 +200,24 @@ export class Operator {
     return true;
   }
 
-  private async prove(
-    { requestId, terms }: Pick<SeenRequest, 'requestId' | 'terms'>,
-    opening: Opening,
-    payee: string,
-  ): Promise<Fulfilment> {
-    const { deployment, prover, signer } = this.options;
-    const operator = signer.address;
-    const { signals, proof } = await prover.prove(opening, {
-      chainId: BigInt(deployment.chainId),
-      contract: deployment.market,
-      requestId,
-      modelId: terms.modelId,
-      operator,
-      payee,
-      deadline: terms.deadline,
-    });
-    return { terms, operator, payee, proof, signals };
-  }
-
   private async fulfil(
     ready: readonly { requestId: string; fulfilment: Fulfilment; notAfterS: number }[],
   ): Promise<void> {
-    const { signer, deployment } = this.options;
-    const [first] = ready;
+    const { signer, deployment, ledger } = this.options;
     const ids = await Promise.all(ready.map(({ requestId }) => this.freeIntent(requestId)));
-    const id = ready.length === 1 ? ids[0] : `fulfil-batch:${keccak256(toUtf8Bytes(ids.join()))}`;
-    if (id === null || id === undefined || (await this.options.ledger.read(id)) !== null) return;
-    await signer.submit({
-      id: id,
-      chainId: deployment.chainId,
-      to: deployment.market,
-      data:
-        ready.length === 1
-          ? encodeFulfil(first!.fulfilment)
-          : encodeFulfilBatch(ready.map((one) => one.fulfilment)),
-      valueWei: 0n,
-      notAfterS: Math.max(...ready.map(({ notAfterS }) => notAfterS)),
-    });
+    const call = { chainId: deployment.chainId, to: deployment.market, valueWei: 0n };
+    const batchId = `fulfil-batch:${keccak256(toUtf8Bytes(ids.join()))}`;
+    if (ready.length > 1 && (await ledger.read(batchId)) === null) {
+      const data = encodeFulfilBatch(ready.map(({ fulfilment }) => fulfilment));
+      const notAfterS = Math.max(...ready.map((one) => one.notAfterS));
+      await signer.submit({ ...call, id: batchId, data, notAfterS });
+      return;
+    }
+    // A batch that came to nothing: each goes alone, and one that fails fails alone.
+    for (const [i, { fulfilment, notAfterS }] of ready.entries()) {
+      if (ids[i] !== null)
+        await signer.submit({ ...call, id: ids[i]!, data: encodeFulfil(fulfilment), notAfterS });
+    }
   }
 
   private async collect(): Promise<void> {

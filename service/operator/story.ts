@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Contract, ContractFactory, type JsonRpcProvider, type NonceManager } from 'ethers';
+import type { Manifest } from '../../circuits/manifest.js';
 import { artifact } from '../chain/artifacts.js';
 import type { Deployment } from '../chain/deployment.js';
 import {
@@ -14,14 +15,9 @@ import {
   type MarketTerms,
 } from '../chain/market.js';
 import type { MarketDemoOptions } from './fleet.js';
-import type { MarketProver } from './market-prover.js';
+import type { ModelDescription } from '../model-description.js';
+import { openedSignals } from './market-models.js';
 import { isSignedBy, type Answer, type Opening } from './openings.js';
-
-export interface InputSpec {
-  readonly name: string;
-  readonly dtype: string;
-  readonly shape: readonly number[];
-}
 
 const feeWei = 10n ** 16n;
 const zero = `0x${'00'.repeat(20)}`;
@@ -42,9 +38,7 @@ export class Story {
     private readonly provider: JsonRpcProvider,
     private readonly deployment: Deployment,
     private readonly requester: NonceManager,
-    private readonly prover: MarketProver,
-    private readonly modelId: string,
-    private readonly inputs: readonly InputSpec[],
+    private readonly model: ModelDescription,
   ) {}
 
   async ask(owner: NonceManager): Promise<Asked[]> {
@@ -52,7 +46,7 @@ export class Story {
     const { abi, bytecode } = artifact('CreditGate');
     const gate = await new ContractFactory(abi, bytecode, owner).deploy(
       deployment.market,
-      this.modelId,
+      this.model.modelId,
       1,
       0,
     );
@@ -74,7 +68,7 @@ export class Story {
                   ? 'lockable'
                   : 'race';
       const opening = this.draw();
-      const signals = await this.prover.open(this.modelId, opening, 1);
+      const signals = openedSignals(this.model, opening).slice(0, 1);
       const deadline = BigInt(nowS + (kind === 'withheld' || kind === 'altered' ? 600 : 7_200));
       if (kind === 'gate') {
         const sent = await this.gate.getFunction('apply_')(signals[0], deadline, { value: feeWei });
@@ -87,7 +81,7 @@ export class Story {
       const terms: MarketTerms = {
         requester: await requester.getAddress(),
         nonce: BigInt(`0x${randomBytes(32).toString('hex')}`),
-        modelId: this.modelId,
+        modelId: this.model.modelId,
         inputDigest: inputDigestOf(signals),
         inputSignalCount: 1,
         minSetupClass: 1,
@@ -206,7 +200,7 @@ export class Story {
 
   private draw(): Opening {
     const inputs = Object.fromEntries(
-      this.inputs.map(({ name, dtype, shape }) => {
+      (this.model.manifest as unknown as Manifest).inputs.map(({ name, dtype, shape }) => {
         const low = dtype === 'int8' ? -128 : 0;
         const size = shape.reduce((a, b) => a * b, 1);
         return [name, Array.from(randomBytes(size), (byte) => byte + low)];

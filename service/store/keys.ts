@@ -15,8 +15,12 @@ export interface KeyRow {
 const columns = `id, tenant_id as "tenantId", name, secret_digest as "secretDigest", scopes, units_per_day as "unitsPerDay",
   created_at as "createdAt", expires_at as "expiresAt", revoked_at as "revokedAt"`;
 
+export async function addTenant(pool: Pool, tenantId: string): Promise<void> {
+  await pool.query('insert into tenants (id) values ($1) on conflict do nothing', [tenantId]);
+}
+
 export async function addKey(pool: Pool, key: Omit<KeyRow, 'createdAt' | 'revokedAt'>): Promise<void> {
-  await pool.query('insert into tenants (id) values ($1) on conflict do nothing', [key.tenantId]);
+  await addTenant(pool, key.tenantId);
   await pool.query(
     'insert into api_keys (id, tenant_id, name, secret_digest, scopes, units_per_day, expires_at) values ($1, $2, $3, $4, $5, $6, $7)',
     [key.id, key.tenantId, key.name, key.secretDigest, key.scopes, key.unitsPerDay, key.expiresAt],

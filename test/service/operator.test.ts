@@ -3,6 +3,8 @@ import test from 'ava';
 import { JsonRpcProvider, Wallet } from 'ethers';
 import pino from 'pino';
 import {
+  claimableOf,
+  encodeFulfil,
   encodeMove,
   inputDigestOf,
   readRequest,
@@ -11,7 +13,7 @@ import {
 } from '../../service/chain/market.js';
 import { marketAbi } from '../../service/chain/market.js';
 import { startInbox } from '../../service/operator/inbox.js';
-import { openedSignals, type MarketProver } from '../../service/operator/market-prover.js';
+import { openedSignals, type MarketModels } from '../../service/operator/market-models.js';
 import {
   isSignedBy,
   receiveOpening,
@@ -20,6 +22,7 @@ import {
 } from '../../service/operator/openings.js';
 import { Operator } from '../../service/operator/operator.js';
 import { quote, type Tariff } from '../../service/operator/pricing.js';
+import type { ProofJobs, ProofState } from '../../service/operator/proof-jobs.js';
 import { chainView } from '../../service/signer/quorum.js';
 import { endpoint } from '../../service/signer/rpc.js';
 import { Signer } from '../../service/signer/signer.js';
@@ -27,7 +30,7 @@ import { compile } from '../../circuits/index.js';
 import { encodeProof } from '../../prover/codec.js';
 import { GraphWriter } from '../support/graphs.js';
 import { contextOf, registered, startChain, type Chain, type TestModel } from '../support/chain.js';
-import { marketInput, marketStatement } from '../support/market.js';
+import { marketInput, marketStatement, type MarketStatement } from '../support/market.js';
 import { memoryLedger, type MemoryLedger } from '../support/memory-ledger.js';
 
 let chain: Chain;
@@ -42,20 +45,35 @@ const opening: Opening = { inputs: { x: [1, 2, 3] }, salt: '0x01' };
 const tariff: Tariff = { weiPerRow: 10n ** 9n, marginPercent: 10n, maxCollateralWei: 10n ** 18n };
 
 /** Knows one input: it opens to marketInput; every other one opens to something else. */
-const prover = (rows = 10n ** 6n): MarketProver => ({
-  rowCount: async (modelId) => (modelId === model.modelId ? Number(rows) : null),
+const models: MarketModels = {
+  rowCount: async (modelId) => (modelId === model.modelId ? 10 ** 6 : null),
   open: async (_, { salt }) => [salt === opening.salt ? marketInput : 5n],
-  prove: async (_, fields) => {
-    const context = contextOf({
-      ...fields,
-      vkHash: model.identity.vkHash,
-      chainId: Number(fields.chainId),
-    });
-    const signals = [marketInput, 9n << 160n];
-    return { signals, proof: encodeProof(model.prove([context, ...signals])) };
-  },
-  close: async () => undefined,
-});
+};
+
+/** Proofs that are there when they are asked for next; of the operator that the signer is. */
+function memoryJobs(
+  operator: string,
+): ProofJobs & { readonly kept: Map<string, ProofState>; queued: number } {
+  const kept = new Map<string, ProofState>();
+  return {
+    kept,
+    queued: 0,
+    find: async (requestId) => kept.get(requestId) ?? { kind: 'none' },
+    async queue(requestId, { modelId, deadline }) {
+      this.queued += 1;
+      const { chainId, market: contract } = chain.deployment;
+      const { vkHash } = model.identity;
+      const context = contextOf({
+        ...{ chainId, contract, requestId, modelId, vkHash, deadline },
+        ...{ operator, payee: operator },
+      });
+      const signals = [marketInput, 9n << 160n];
+      const proof = encodeProof(model.prove([context, ...signals]));
+      kept.set(requestId, { kind: 'proven', proveMs: 1, signals, proof });
+    },
+    drop: async (requestId) => void kept.delete(requestId),
+  };
+}
 
 function memoryOpenings(): OpeningStore & { readonly kept: Map<string, Opening | null> } {
   const kept = new Map<string, Opening | null>();
@@ -70,7 +88,12 @@ function memoryOpenings(): OpeningStore & { readonly kept: Map<string, Opening |
   };
 }
 
-function operator(ledger: MemoryLedger, openings: OpeningStore): { operator: Operator; wallet: Wallet } {
+function operator(
+  ledger: MemoryLedger,
+  openings: OpeningStore,
+  jobs: ProofJobs = memoryJobs(chain.addresses[1]),
+  finalityDepth = 2,
+): { operator: Operator; wallet: Wallet } {
   const wallet = new Wallet(chain.anvil.privateKeys[1]);
   const { deployment, anvil } = chain;
   const selectors = ['lock', 'fulfil', 'fulfilBatch', 'withdraw'].map(
@@ -80,7 +103,7 @@ function operator(ledger: MemoryLedger, openings: OpeningStore): { operator: Ope
     wallet,
     chain: chainView(anvil.chainId, [endpoint(anvil.rpcUrl)]),
     ledger,
-    finalityDepth: 2,
+    finalityDepth,
     policy: {
       chainId: anvil.chainId,
       calls: { [deployment.market]: selectors },
@@ -97,18 +120,19 @@ function operator(ledger: MemoryLedger, openings: OpeningStore): { operator: Ope
     signer,
     ledger,
     openings,
-    prover: prover(),
+    models,
+    jobs,
     tariff,
     payee: wallet.address,
     withdrawAboveWei: 10n ** 30n,
-    finalityDepth: 2,
+    finalityDepth,
     log: pino({ level: 'silent' }),
   });
   return { operator: made, wallet };
 }
 
 let nonce = 100n;
-async function asked(change: Partial<MarketTerms> = {}): Promise<{ requestId: string; terms: MarketTerms }> {
+async function asked(change: Partial<MarketTerms> = {}): Promise<MarketStatement> {
   const made = await marketStatement(chain, model, { nonce: nonce++, ...change });
   const { market: to } = chain.deployment;
   const sent = await chain.accounts[3].sendTransaction({
@@ -138,7 +162,7 @@ test.serial('M09 an operator locks and proves what it holds an opening of, and n
   const good = await asked();
   await rounds(made, 1);
   const take = (requestId: string, given: Opening) =>
-    receiveOpening(openings, wallet, prover().open, requestId, made.request(requestId)!.terms, given);
+    receiveOpening(openings, wallet, models.open, requestId, made.request(requestId)!.terms, given);
 
   const refusal = await take(altered.requestId, { ...opening, salt: '0x02' });
   t.is(refusal.verdict, 'refused');
@@ -159,7 +183,8 @@ test.serial('M09 an operator locks and proves what it holds an opening of, and n
       (id) => id.includes(withheld.requestId) || id.includes(altered.requestId),
     ),
   );
-  t.is(await openings.read(good.requestId), null, 'the private input is erased');
+  await rounds(made, 4);
+  t.is(await openings.read(good.requestId), null, 'the private input is erased once that is final');
 });
 
 test('M09 finding-32: no opening is acknowledged whose request could never be fulfilled', async (t) => {
@@ -195,14 +220,15 @@ test('M09 finding-32: no opening is acknowledged whose request could never be fu
 });
 
 test.serial('an operator that lost its memory takes up where the chain and its ledger stand', async (t) => {
-  const [ledger, openings] = [memoryLedger(), memoryOpenings()];
+  const [ledger, openings, jobs] = [memoryLedger(), memoryOpenings(), memoryJobs(chain.addresses[1])];
   const { requestId, terms } = await asked();
-  const first = operator(ledger, openings);
+  const first = operator(ledger, openings, jobs);
   await rounds(first.operator, 1);
-  await receiveOpening(openings, first.wallet, prover().open, requestId, terms, opening);
+  await receiveOpening(openings, first.wallet, models.open, requestId, terms, opening);
   for (let i = 0; i < 12 && (await statusOf(requestId)) !== 'fulfilled'; i++) {
-    await rounds(operator(ledger, openings).operator, 1);
+    await rounds(operator(ledger, openings, jobs).operator, 1);
   }
+  t.is(jobs.queued, 1);
   t.is(await statusOf(requestId), 'fulfilled');
   const entries = [...ledger.entries.values()].filter(({ id }) => id.includes(requestId));
   t.deepEqual(entries.map(({ id }) => id.split(':')[0]).sort(), ['fulfil', 'lock']);
@@ -215,7 +241,7 @@ test.serial('two requests that are ready together are fulfilled in one batch', a
     await asked({ lockSeconds: 0, lockCollateralWei: 0n }),
   ];
   for (const { requestId } of requests) openings.kept.set(requestId, opening);
-  await rounds(operator(ledger, openings).operator, 3);
+  await rounds(operator(ledger, openings).operator, 4);
   for (const { requestId } of requests) t.is(await statusOf(requestId), 'fulfilled');
   t.is([...ledger.entries.keys()].filter((id) => id.startsWith('fulfil-batch:')).length, 1);
 });
@@ -223,26 +249,89 @@ test.serial('two requests that are ready together are fulfilled in one batch', a
 test.serial(
   'an operator that comes back after a crash does not prove again what its ledger carries in a batch',
   async (t) => {
-    const [ledger, openings] = [memoryLedger(), memoryOpenings()];
+    const [ledger, openings, jobs] = [memoryLedger(), memoryOpenings(), memoryJobs(chain.addresses[1])];
     const noLock = { lockSeconds: 0, lockCollateralWei: 0n };
     const requests = [await asked(noLock), await asked(noLock)];
     for (const { requestId } of requests) openings.kept.set(requestId, opening);
     for (const { requestId, terms } of requests) t.is(requestIdOfTerms(chain.deployment, terms), requestId);
     await chain.provider.send('evm_setAutomine', [false]);
     try {
-      await operator(ledger, openings).operator.tick(); // the batch is out, and no block comes
-      openings.kept.delete(requests[1]!.requestId); // alone, the first would make another intent than both together
-      await operator(ledger, openings).operator.tick();
-      await operator(ledger, openings).operator.tick();
+      await operator(ledger, openings, jobs).operator.tick(); // both are queued for proving
+      await operator(ledger, openings, jobs).operator.tick(); // the batch is out, and no block comes
+      jobs.kept.delete(requests[1]!.requestId); // alone, the first would make another intent than both together
+      await operator(ledger, openings, jobs).operator.tick();
+      await operator(ledger, openings, jobs).operator.tick();
       const batches = [...ledger.entries.values()].filter(({ id }) => id.startsWith('fulfil'));
       t.is(batches.length, 1, 'its successor sent nothing of what is on its way');
     } finally {
       await chain.provider.send('evm_setAutomine', [true]);
     }
-    await rounds(operator(ledger, openings).operator, 4);
+    await rounds(operator(ledger, openings, jobs).operator, 4);
     for (const { requestId } of requests) t.is(await statusOf(requestId), 'fulfilled');
   },
 );
+
+test.serial('finding-24: a batch that the chain refused is sent again, each member alone', async (t) => {
+  const [ledger, openings] = [memoryLedger(), memoryOpenings()];
+  const noLock = { lockSeconds: 0, lockCollateralWei: 0n };
+  const requests = [await asked(noLock), await asked(noLock)];
+  for (const { requestId } of requests) openings.kept.set(requestId, opening);
+  const { operator: made } = operator(ledger, openings);
+  await made.tick();
+  await chain.provider.send('evm_setAutomine', [false]);
+  await made.tick();
+  const [batch] = [...ledger.entries.values()].filter(({ id }) => id.startsWith('fulfil-batch:'));
+  ledger.entries.set(batch!.id, { ...batch!, state: 'refused', nonce: null, attempts: [] });
+  await chain.provider.send('anvil_dropAllTransactions', []);
+  await chain.provider.send('evm_setAutomine', [true]);
+  await rounds(made, 4);
+  for (const { requestId } of requests) t.is(await statusOf(requestId), 'fulfilled');
+});
+
+/** What became of a fulfilment in the branch that replaced its block. */
+const fates = ['dropped', 'its nonce taken', "another operator's, dropped"] as const;
+
+for (const fate of fates) {
+  test.serial(`R01 a fulfilment that a reorg takes back (${fate}) is sent again and paid once`, async (t) => {
+    const [ledger, openings, jobs] = [memoryLedger(), memoryOpenings(), memoryJobs(chain.addresses[1])];
+    const { provider, deployment } = chain;
+    const made = operator(ledger, openings, jobs, 8);
+    const { requestId, terms, fulfilment } = await asked({ lockSeconds: 0, lockCollateralWei: 0n });
+    await provider.send('anvil_mine', ['0x8']);
+    openings.kept.set(requestId, opening);
+    const booked = await claimableOf(provider, deployment, chain.addresses[1]);
+    if (fate === "another operator's, dropped") {
+      const data = encodeFulfil(fulfilment);
+      await (await chain.accounts[5].sendTransaction({ to: deployment.market, data })).wait();
+      await rounds(made.operator, 2);
+      t.is(jobs.queued, 0);
+    } else {
+      for (let i = 0; i < 8 && (await statusOf(requestId)) !== 'fulfilled'; i++) await made.operator.tick();
+      await rounds(made.operator, 2);
+    }
+    t.is(await statusOf(requestId), 'fulfilled');
+    const fulfilledAt = (await fulfilmentsOf(requestId))[0]!.blockNumber;
+    const depth = (await provider.getBlockNumber()) - fulfilledAt + 1;
+    const own = [...ledger.entries.values()].find(({ id }) => id.includes(requestId));
+    const taken = await made.wallet.signTransaction({
+      ...{ type: 2, to: made.wallet.address, nonce: own?.nonce ?? 0, chainId: deployment.chainId },
+      ...{ gasLimit: 21_000n, maxFeePerGas: 10n ** 11n, maxPriorityFeePerGas: 10n ** 9n },
+    });
+    await provider.send('anvil_reorg', [depth, fate === 'its nonce taken' ? [[taken, 0]] : []]);
+    t.is(await statusOf(requestId), 'open', 'the chain has forgotten it');
+    await rounds(made.operator, 30);
+    t.is(await statusOf(requestId), 'fulfilled');
+    t.is((await fulfilmentsOf(requestId)).length, 1, 'once in the canonical chain');
+    t.is(await claimableOf(provider, deployment, chain.addresses[1]), booked + terms.feeWei, 'paid once');
+    t.is(jobs.queued, 1, 'and never proven again');
+    t.is(openings.kept.get(requestId), null, 'erased in the end');
+  });
+}
+
+async function fulfilmentsOf(requestId: string): Promise<readonly { blockNumber: number }[]> {
+  const topics = [marketAbi().getEvent('InferenceFulfilled')!.topicHash, requestId];
+  return chain.provider.getLogs({ address: chain.deployment.market, topics, fromBlock: 0 });
+}
 
 test('a price: refused below cost, raced where proving is cheap, locked where a lost race would hurt', async (t) => {
   const { terms } = await marketStatement(chain, model, { nonce: 7n });
