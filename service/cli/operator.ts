@@ -5,18 +5,19 @@ import { JsonRpcProvider, parseUnits } from 'ethers';
 import { assertDeployed, type Deployment } from '../chain/deployment.js';
 import { marketAbi } from '../chain/market.js';
 import { readConfig } from '../config.js';
-import { createLog } from '../log.js';
+import { createLog, type Logger } from '../log.js';
 import { openHome } from '../operator/home.js';
 import { startInbox } from '../operator/inbox.js';
 import { marketParts } from '../operator/market-parts.js';
 import { openingStore, receiveOpening } from '../operator/openings.js';
 import { Operator } from '../operator/operator.js';
+import type { Tariff } from '../operator/pricing.js';
 import { openKeystore, passphraseFrom } from '../signer/keystore.js';
 import { lockKey, pgLedger } from '../signer/pg-ledger.js';
 import type { Policy } from '../signer/policy.js';
 import { chainView } from '../signer/quorum.js';
 import { endpoint } from '../signer/rpc.js';
-import { Signer } from '../signer/signer.js';
+import { Signer, type Alarm } from '../signer/signer.js';
 import { migrate } from '../store/migrations.js';
 import { openPool } from '../store/pool.js';
 
@@ -75,77 +76,84 @@ async function run(options: Options): Promise<void> {
   const log = createLog(config, 'operator');
   const wallet = await openKeystore(options.keystore, passphrase);
   const deployment = JSON.parse(await readFile(options.deployment, 'utf8')) as Deployment;
-  const provider = new JsonRpcProvider(options.rpc[0], deployment.chainId, {
-    staticNetwork: true,
-    cacheTimeout: -1,
-  });
-  await assertDeployed(provider, deployment);
-  const home = await openHome(config, log);
-  const pool = openPool(home.databaseUrl, log, 4);
-  await migrate(pool);
-  const lock = await lockKey(pool, deployment.chainId, wallet.address);
-  if (lock === null)
-    throw new Error(`operator: key ${wallet.address} must have one signer, got another that runs`);
-  const ledger = pgLedger(pool, deployment.chainId, wallet.address);
-  const finalityDepth = Number(options.finality);
-  const signer = new Signer({
-    wallet,
-    chain: chainView(
+  const stops: (() => unknown)[] = [];
+  try {
+    const provider = new JsonRpcProvider(options.rpc[0], deployment.chainId, {
+      staticNetwork: true,
+      cacheTimeout: -1,
+    });
+    stops.push(() => provider.destroy());
+    await assertDeployed(provider, deployment);
+    const home = await openHome(config, log);
+    stops.push(() => home.stop());
+    const pool = openPool(home.databaseUrl, log, 4);
+    stops.push(() => pool.end());
+    await migrate(pool);
+    const lock = await lockKey(pool, deployment.chainId, wallet.address);
+    if (lock === null)
+      throw new Error(`operator: key ${wallet.address} must have one signer, got another that runs`);
+    stops.push(() => lock.release());
+    const ledger = pgLedger(pool, deployment.chainId, wallet.address);
+    const finalityDepth = Number(options.finality);
+    const chain = chainView(
       deployment.chainId,
       options.rpc.map((url) => endpoint(url)),
-    ),
-    ledger,
-    policy: policyOf(deployment, options),
-    finalityDepth,
-    onAlarm: (alarm) => log.warn(alarm, 'signer alarm'),
-  });
-  const openings = openingStore(pool, wallet.address);
-  const payee = options.payee ?? wallet.address;
-  const parts = await marketParts({ config, pool, deployment, operator: wallet.address, payee });
-  const operator = new Operator({
-    provider,
-    deployment,
-    signer,
-    ledger,
-    openings,
-    models: parts.models,
-    jobs: parts.jobs,
-    finalityDepth,
-    log,
-    payee,
-    withdrawAboveWei: BigInt(options.withdrawAbove),
-    tariff: {
-      weiPerRow: BigInt(options.weiPerRow),
-      marginPercent: BigInt(options.margin),
-      maxCollateralWei: BigInt(options.maxCollateral),
-    },
-  });
-  const [host, port] = options.inbox.split(':') as [string, string];
-  const inbox = await startInbox(host, Number(port), async (requestId, opening) => {
-    const seen = operator.request(requestId);
-    if (seen === undefined) return null;
-    return receiveOpening(openings, wallet, parts.models.open, requestId, seen.terms, opening);
-  });
-  log.info({ operator: wallet.address, inbox: inbox.url, pid: process.pid }, 'operator works');
-  process.send?.({ type: 'up', inbox: inbox.url, operator: wallet.address });
+    );
+    const policy = policyOf(deployment, options);
+    const onAlarm = (alarm: Alarm): void => log.warn(alarm, 'signer alarm');
+    const signer = new Signer({ wallet, chain, ledger, policy, finalityDepth, onAlarm });
+    const openings = openingStore(pool, wallet.address);
+    const payee = options.payee ?? wallet.address;
+    const parts = await marketParts({ config, pool, deployment, operator: wallet.address, payee });
+    stops.push(() => parts.close());
+    const operator = new Operator({
+      ...{ provider, deployment, signer, ledger, openings, payee, finalityDepth, log },
+      ...{ models: parts.models, jobs: parts.jobs, tariff: tariffOf(options) },
+      withdrawAboveWei: BigInt(options.withdrawAbove),
+    });
+    const [host, port] = options.inbox.split(':') as [string, string];
+    const inbox = await startInbox(host, Number(port), async (requestId, opening) => {
+      const seen = operator.request(requestId);
+      if (seen === undefined) return null;
+      return receiveOpening(openings, wallet, parts.models.open, requestId, seen.terms, opening);
+    });
+    stops.push(() => inbox.stop());
+    log.info({ operator: wallet.address, inbox: inbox.url, pid: process.pid }, 'operator works');
+    process.send?.({ type: 'up', inbox: inbox.url, operator: wallet.address });
+    await keepTicking(operator, Number(options.pollMs), log, () => lock.lost);
+    if (lock.lost) throw new Error('operator: the lock on its key was lost');
+  } finally {
+    for (const stop of stops.reverse())
+      await Promise.resolve(stop()).catch((error: unknown) =>
+        log.warn({ err: error }, 'did not stop in order'),
+      );
+    if (process.connected) process.disconnect();
+  }
+}
 
+/** Until this process is told to stop, its parent is gone, or `isOver`. */
+async function keepTicking(
+  operator: Operator,
+  pollMs: number,
+  log: Logger,
+  isOver: () => boolean,
+): Promise<void> {
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort());
   if (process.send) process.once('disconnect', () => stop.abort());
-  while (!stop.signal.aborted && !lock.lost) {
+  while (!stop.signal.aborted && !isOver()) {
     await operator
       .tick()
       .catch((error: unknown) => log.warn({ reason: (error as Error).message }, 'round not finished'));
-    await sleep(Number(options.pollMs), undefined, { signal: stop.signal }).catch(() => undefined);
+    await sleep(pollMs, undefined, { signal: stop.signal }).catch(() => undefined);
   }
-  await inbox.stop();
-  await parts.close();
-  provider.destroy();
-  lock.release();
-  await pool.end();
-  await home.stop();
-  if (lock.lost) throw new Error('operator: the lock on its key was lost');
 }
+
+const tariffOf = ({ weiPerRow, margin, maxCollateral }: Options): Tariff => ({
+  weiPerRow: BigInt(weiPerRow),
+  marginPercent: BigInt(margin),
+  maxCollateralWei: BigInt(maxCollateral),
+});
 
 function policyOf({ chainId, market }: Deployment, { maxCollateral, maxFeeGwei }: Options): Policy {
   const selectors = ['lock', 'fulfil', 'fulfilBatch', 'withdraw'].map(

@@ -40,7 +40,10 @@ export function openedSignals(description: ModelDescription, opening: Opening): 
   return inputSignals(signalLayout(description.manifest as never), { inputs: tensors, salt: opening.salt });
 }
 
-/** What the model is given so that these are its integers: of a float input, the numbers that it rounds to them. */
+/**
+ * What the model is given so that these are its integers: of a float input, the numbers that it rounds to them. Throws
+ * Problem for what no caller of the API could give either: places in the order of floats that are NaN or infinite.
+ */
 export function givenTensors(
   description: ModelDescription,
   opening: Opening,
@@ -77,7 +80,9 @@ export function marketModels(
     async open(modelId, opening, inputSignalCount) {
       const model = await find(modelId);
       if (model === null) refuse(modelId, 'model', 'one of this operator', 'another');
-      return openedSignals(model.description, opening).slice(0, inputSignalCount);
+      const signals = openedSignals(model.description, opening);
+      givenTensors(model.description, opening);
+      return signals.slice(0, inputSignalCount);
     },
   };
 }
