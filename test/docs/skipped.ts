@@ -47,6 +47,11 @@ export const skipped: readonly Skipped[] = [
       'needs a contributor’s turn at a coordinator: ceremony.test.ts speaks these routes, snarkjs contributes there',
   },
   {
+    page: 'docs/operating.md',
+    contains: 'verinfer operator --rpc',
+    reason: 'needs a chain and requests: operator-queue.test.ts runs the command',
+  },
+  {
     page: 'docs/audit.md',
     contains: 'verinfer ceremony fetch http',
     reason: 'needs a coordinator and a chain: clean-clone.slow.test.ts makes this audit, from a clone',

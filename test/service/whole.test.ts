@@ -3,6 +3,7 @@ import { open, readFile, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import type { StoredRequest } from '../../service/statement.js';
 import { call, sampleDigit, temporaryFolder, untilOver } from '../support/service.js';
 import { startWholeService, type WholeService } from '../support/whole-service.js';
 
@@ -133,6 +134,14 @@ test.serial(
       ids,
       'in the order of the items',
     );
+    // finding-23 at the service: every nonce names the signer, so that nobody else can use up those that follow.
+    const { rows } = await service.pool.query<{ request: StoredRequest }>(
+      'select request from inferences where id = any($1)',
+      [ids],
+    );
+    t.is(rows.length, 3);
+    for (const { request } of rows)
+      t.is(BigInt(request.terms!.nonce) >> 96n, BigInt(request.statement.operator));
   },
 );
 
