@@ -153,7 +153,7 @@ export const variables = z.object({
       'Keystores of keys that were rotated out, comma separated; their passphrases follow on the same descriptor, a line each.',
     )
     .meta({
-      why: 'A proof names its operator: a receipt under way when the key was changed still needs the old one.',
+      why: 'A proof names its operator, and a nonce who submits it: what was under way when the key was changed is signed and sent by the old one. Leave it some ether.',
     }),
   VERINFER_LOG: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])

@@ -16,6 +16,7 @@ import {
   requestIdOf,
   settle,
   settleBatch,
+  submitterOf,
   type Settled,
   type SettlementCall,
 } from './chain/settlement.js';
@@ -26,13 +27,9 @@ import type { Logger } from './log.js';
 import { ensureFolder } from './model-folder.js';
 import { Notifications } from './notifications.js';
 import { Sealer } from './sealer.js';
-import { readChainKeys } from './signer/keystore.js';
-import { lockKey, pgLedger } from './signer/pg-ledger.js';
-import { chainView } from './signer/quorum.js';
-import { endpoint } from './signer/rpc.js';
 import { watchRetiredKeys } from './signer/retired-keys.js';
-import { SettlingSigner, settlerPolicy } from './signer/settling-signer.js';
-import { Signer } from './signer/signer.js';
+import { openSettlingKeys } from './settling-keys.js';
+import type { SettlingSigner } from './signer/settling-signer.js';
 import { Queue } from './queue.js';
 import { withSettlement } from './receipt.js';
 import type { ChainFacts, StoredRequest } from './statement.js';
@@ -70,41 +67,18 @@ export async function startSettler({ config, pool, databaseUrl, log }: SettlerOp
     pollingInterval: 100,
     cacheTimeout: -1,
   });
-  const [wallet, ...retired] = await readChainKeys(
-    [config.chainKeyFile, ...config.retiredKeyFiles],
-    facts.chainId,
-  );
-  const key = await lockKey(pool, facts.chainId, wallet.address);
-  if (!key) throw new Error(`settler: key ${wallet.address} must have one signer, got another that runs`);
-  const ledger = pgLedger(pool, facts.chainId, wallet.address);
-  const signer = new SettlingSigner({
-    wallet,
-    provider,
-    ledger,
-    chainId: facts.chainId,
-    signer: new Signer({
-      wallet,
-      ledger,
-      chain: chainView(
-        facts.chainId,
-        config.rpcUrl.split(',').map((url) => endpoint(url.trim())),
-      ),
-      policy: settlerPolicy(facts),
-      finalityDepth: config.finalityDepth,
-      onAlarm: (alarm) => log.warn(alarm, 'signer alarm'),
-    }),
-    onError: (error) => log.warn({ reason: error.message }, 'signer round not finished'),
-  });
+  const keys = await openSettlingKeys({ config, pool, provider, deployment: facts, log });
+  const operator = keys.wallets[0].address;
   const tally = new Tally();
   const lease: Lease = new Lease(pool, 'settler', config.leaseMs, log, tally, () => ({
     state: 'ready',
-    detail: { residentBytes: process.memoryUsage.rss(), chainId: facts.chainId, operator: wallet.address },
+    detail: { residentBytes: process.memoryUsage.rss(), chainId: facts.chainId, operator },
     workerIds: settlements.workerIds,
   }));
   const sealer = new Sealer({
     pool,
     log,
-    wallets: [wallet, ...retired],
+    wallets: keys.wallets,
     batch: { count: config.batchCount, ageMs: config.batchAgeMs },
   });
   const notifications = new Notifications(databaseUrl, log, { receipts_to_seal: () => sealer.notice() });
@@ -135,7 +109,7 @@ export async function startSettler({ config, pool, databaseUrl, log }: SettlerOp
     const key = verifyingKeyFromJson(JSON.parse(await readFile(join(folder, 'vk.json'), 'utf8')));
     const { identity } = model.description;
     await registerModel(
-      signer,
+      keys.today,
       facts,
       { ...identity, setupClass: SETUP_CLASS[identity.setupClass] },
       verifyingKeyBytes(key),
@@ -161,7 +135,7 @@ export async function startSettler({ config, pool, databaseUrl, log }: SettlerOp
 
   const settleRows = async (rows: readonly InferenceRow[]): Promise<void> => {
     const started = performance.now();
-    const open: { row: InferenceRow; call: SettlementCall; body: Buffer }[] = [];
+    const open: OpenSettlement[] = [];
     for (const row of rows) {
       const stored = await readAnyReceipt(pool, row.id);
       if (!stored) throw new Error(`inference ${row.id}: must have a receipt to settle, got none`);
@@ -175,9 +149,28 @@ export async function startSettler({ config, pool, databaseUrl, log }: SettlerOp
         await failRefused(row, error);
       }
     }
-    if (open.length === 0) return;
+    for (const signer of keys.signers) {
+      const members = open.filter(({ call }) => keys.signerOf(call.nonce) === signer);
+      if (members.length > 0) await settleTogether(signer, members, started);
+    }
+    // Tried again until the key is back, or the deadline has passed.
+    const stranded = open.find(({ call }) => keys.signerOf(call.nonce) === null);
+    if (stranded)
+      throw new Error(
+        `inference ${stranded.row.id}: key ${submitterOf(stranded.call.nonce)} must be there to send it`,
+      );
+  };
+
+  const settleTogether = async (
+    signer: SettlingSigner,
+    open: readonly OpenSettlement[],
+    started: number,
+  ): Promise<void> => {
     try {
-      const { settled, gasUsed } = await send(open.map(({ call }) => call));
+      const { settled, gasUsed } = await send(
+        signer,
+        open.map(({ call }) => call),
+      );
       for (const { row, call, body } of open) {
         const mine =
           settled.find(({ requestId }) => requestId === requestIdOf(call)) ??
@@ -208,6 +201,7 @@ export async function startSettler({ config, pool, databaseUrl, log }: SettlerOp
   };
 
   const send = async (
+    signer: SettlingSigner,
     calls: readonly SettlementCall[],
   ): Promise<{ settled: readonly Settled[]; gasUsed: bigint }> => {
     if (calls.length > 1) return settleBatch(signer, facts, calls);
@@ -251,20 +245,25 @@ export async function startSettler({ config, pool, databaseUrl, log }: SettlerOp
   await lease.start();
   await notifications.start();
   sealer.start();
-  const endWatch = watchRetiredKeys(pool, log, retired);
+  const endWatch = watchRetiredKeys(pool, log, keys.wallets.slice(1));
   settlements.start();
   await lease.beat();
   return {
     id: lease.id,
     async stop() {
       endWatch();
-      await Promise.all([sealer.stop(), settlements.stop(), signer.stop()]);
+      await Promise.all([sealer.stop(), settlements.stop(), keys.stop()]);
       await notifications.close();
       await lease.stop();
-      key.release();
       provider.destroy();
     },
   };
+}
+
+interface OpenSettlement {
+  readonly row: InferenceRow;
+  readonly call: SettlementCall;
+  readonly body: Buffer;
 }
 
 function callOf(row: InferenceRow, receiptBody: Uint8Array): SettlementCall {

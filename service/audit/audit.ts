@@ -33,8 +33,10 @@ export interface AuditReport {
   readonly subject: AuditSubject['kind'];
   readonly modelId: string | undefined;
   readonly checks: readonly Check[];
-  /** 0: nothing failed. 1: something failed. */
-  readonly exitCode: 0 | 1;
+  /** 0: nothing failed. 1: something failed. 3: nothing failed, but a foundation was not checked. */
+  readonly exitCode: 0 | 1 | 3;
+  /** Foundations that were not checked, and why. */
+  readonly unfounded: readonly Check[];
   readonly trust: readonly TrustStatement[];
   readonly sources: readonly string[];
   readonly wallMs: number;
@@ -63,16 +65,28 @@ export async function audit(subject: AuditSubject, options: AuditOptions): Promi
     await checkContracts(ledger, named, options.chain);
   }
   const setup = named?.model.setup ?? { class: 'dev-single-party' as const, contributorCount: 1 };
+  const foundations = foundationsOf(setup.class);
+  const unfounded = ledger.checks.filter(
+    ({ id, status }) => status === 'unknown' && foundations.includes(id),
+  );
   return {
     subject: subject.kind,
     modelId: named?.modelId,
     checks: ledger.checks,
-    exitCode: ledger.checks.some(({ status }) => status === 'fail') ? 1 : 0,
+    exitCode: ledger.checks.some(({ status }) => status === 'fail') ? 1 : unfounded.length > 0 ? 3 : 0,
+    unfounded,
     trust: trustStatements({ setupClass: setup.class, contributorCount: setup.contributorCount }),
     sources: subject.sources,
     wallMs: performance.now() - start,
   };
 }
+
+/**
+ * What every proof of the model rests on: that its key is for the circuit of this model, and that nobody kept the secrets
+ * of the setup. Of a development setup there is nothing to check: the first trust sentence says who can forge.
+ */
+const foundationsOf = (setupClass: Receipt['model']['setup']['class']): readonly string[] =>
+  setupClass === 'ceremony' ? ['circuit', 'transcript'] : ['circuit'];
 
 async function checkReceiptItself(
   ledger: Ledger,

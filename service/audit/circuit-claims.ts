@@ -38,7 +38,7 @@ export function checkCircuit(
   };
   if (onnx === undefined) {
     for (const [id, claim] of Object.entries(claims))
-      ledger.unknown(`${id}-recompiled`, claim, 'no ONNX file at hand');
+      ledger.unknown(id === 'manifest' ? 'manifest-recompiled' : id, claim, 'no ONNX file at hand');
     return undefined;
   }
   ledger.equal('onnx', claims.onnx, 'SHA-256', () => [sha256(onnx), model.modelHash]);

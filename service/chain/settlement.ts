@@ -57,6 +57,12 @@ export interface SettledWithGas extends Settled {
 export const ownNonce = (submitter: string, lane: bigint, index: bigint): bigint =>
   (BigInt(submitter) << 96n) | (BigInt.asUintN(88, lane) << 8n) | index;
 
+/** Whom a nonce names, in lower case; null for one that anyone may submit. */
+export function submitterOf(nonce: bigint): string | null {
+  const named = nonce >> 96n;
+  return named === 0n ? null : `0x${named.toString(16).padStart(40, '0')}`;
+}
+
 const requestTag = id('verinfer/request/v1');
 
 /** The request id that goes into the context: Settlement.requestIdOf. */

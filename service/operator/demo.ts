@@ -16,6 +16,7 @@ import { registerModel } from '../chain/registry.js';
 import { readConfig } from '../config.js';
 import { installModel } from '../install.js';
 import { createLog } from '../log.js';
+import { recompile } from '../proving/loaded-prover.js';
 import { startService } from '../supervisor.js';
 import { auditBooks, type Books } from './books.js';
 import { Fleet, type MarketDemoOptions } from './fleet.js';
@@ -50,7 +51,11 @@ export async function runMarketDemo(options: MarketDemoOptions): Promise<MarketD
       VERINFER_LOG: 'info',
     };
     const config = readConfig(environment);
-    const { description, folder: modelFolder } = await installModel(await readFile(options.model), {
+    const {
+      description,
+      files,
+      folder: modelFolder,
+    } = await installModel(await readFile(options.model), {
       name: 'market',
       modelsFolder: config.modelsFolder,
     });
@@ -79,7 +84,8 @@ export async function runMarketDemo(options: MarketDemoOptions): Promise<MarketD
     stops.push(() => fleet.stop());
     await fleet.start();
     const requester = new NonceManager(new Wallet(anvil.privateKeys[4]!, provider));
-    const story = new Story(options, provider, deployment, requester, description);
+    const { compiled } = await recompile(modelFolder, description.modelId, files);
+    const story = new Story(options, provider, deployment, requester, description.modelId, compiled);
     const asked = await story.ask(owner);
     fleet.unleash();
     await story.deliver(asked, fleet);

@@ -1,18 +1,15 @@
 /**
- * The models an operator may prove: those of its installation that a prover can load. An opening is put to the whole of
- * what the circuit will demand of an input, so that what was acknowledged can be proved.
+ * The models an operator may prove: those of its installation that a prover can load. Whoever acknowledges an opening may
+ * lock collateral, so everything is asked here that could keep a fulfilment from being accepted.
  */
 import { elementQuantization } from '../../circuits/boundary.js';
 import { InputRefused } from '../../circuits/errors.js';
-import { inputRange } from '../../circuits/inputs.js';
+import { check, type CompiledModel } from '../../circuits/index.js';
 import type { Manifest } from '../../circuits/manifest.js';
 import { floatOfOrder } from '../../circuits/ordered-float.js';
-import { elementCount } from '../../circuits/tensor.js';
 import { readTensor, type TensorSpec, type TensorValues } from '../inference/tensors.js';
 import type { ModelDescription } from '../model-description.js';
 import type { ModelRow } from '../store/models.js';
-import { inputSignals, signalLayout } from '../verifier/manifest.js';
-import type { Tensor } from '../verifier/schema.js';
 import type { OpenCommitment, Opening } from './openings.js';
 
 export interface MarketModels {
@@ -21,23 +18,33 @@ export interface MarketModels {
   readonly open: OpenCommitment;
 }
 
-const manifestOf = (description: ModelDescription): Manifest => description.manifest as unknown as Manifest;
-
-/** The signals an opening leads to. Throws InputRefused for what is no input of the model. */
-export function openedSignals(description: ModelDescription, opening: Opening): readonly bigint[] {
-  const { inputs } = manifestOf(description);
-  const unknown = Object.keys(opening.inputs).find((name) => !inputs.some((input) => input.name === name));
-  if (unknown !== undefined) refuse(unknown, 'name', inputs.map(({ name }) => name).join(' or '), unknown);
-  const tensors = inputs.map(({ name, dtype, shape, range }): Tensor => {
-    const values = Object.hasOwn(opening.inputs, name) ? opening.inputs[name]! : [];
-    const count = elementCount(shape);
-    if (values.length !== count) refuse(name, 'size', `${count} integers`, String(values.length));
-    const { min, max } = inputRange(dtype, range);
-    const bad = values.findIndex((value) => !Number.isInteger(value) || value < min || value > max);
-    if (bad >= 0) refuse(name, `element ${bad}`, `from ${min} to ${max}`, String(values[bad]));
-    return { name, dtype: dtype as Tensor['dtype'], shape: [...shape], values: [...values] };
-  });
-  return inputSignals(signalLayout(description.manifest as never), { inputs: tensors, salt: opening.salt });
+/**
+ * The input signals that an opening leads to. An input without an answer has no proof (a division by 0, an index outside
+ * its table), and terms that count outputs among the inputs leave none. Throws InputRefused.
+ */
+export function openedSignals(
+  compiled: CompiledModel,
+  opening: Opening,
+  inputSignalCount: number,
+): readonly bigint[] {
+  const { inputMode, inputs: specs } = compiled.manifest;
+  const count = inputMode === 'committed' ? 1 : specs.reduce((sum, tensor) => sum + tensor.signalCount, 0);
+  if (inputSignalCount !== count)
+    refuse('terms', 'inputSignalCount', String(count), String(inputSignalCount));
+  const inputs = new Map<string, Int32Array>();
+  for (const [name, values] of Object.entries(opening.inputs)) {
+    if (!specs.some((spec) => spec.name === name))
+      refuse(`input "${name}"`, 'name', specs.map((spec) => spec.name).join(' or '), name);
+    const integers = Int32Array.from(values);
+    const bad = values.findIndex((value, i) => value !== integers[i]);
+    if (bad >= 0) refuse(`input "${name}"`, `element ${bad}`, 'a 32-bit integer', String(values[bad]));
+    inputs.set(name, integers);
+  }
+  compiled.reference(inputs);
+  const statement = compiled.computeWitness({ inputs, ctx: 0n, salt: BigInt(opening.salt) });
+  const checked = check(compiled.r1cs, statement.witness, { labels: compiled.labels });
+  if (!checked.ok) refuse('input', 'proof', 'possible', `none (${checked.label})`);
+  return statement.publicSignals.slice(1, 1 + count);
 }
 
 /**
@@ -48,7 +55,7 @@ export function givenTensors(
   description: ModelDescription,
   opening: Opening,
 ): ReadonlyMap<string, TensorValues> {
-  const { inputs } = manifestOf(description);
+  const { inputs } = description.manifest as unknown as Manifest;
   return new Map(
     description.inputs.map((spec: TensorSpec, i) => {
       const { quantization, encoding, shape } = inputs[i]!;
@@ -67,26 +74,27 @@ export function givenTensors(
   );
 }
 
-/** Of the models that `find` knows. */
-export function marketModels(
-  find: (modelId: string) => Promise<ModelRow | null>,
-  isProvable: (model: ModelRow) => Promise<boolean>,
-): MarketModels {
+export interface MarketModelsOptions {
+  readonly find: (modelId: string) => Promise<ModelRow | null>;
+  readonly isProvable: (model: ModelRow) => Promise<boolean>;
+  readonly circuit: (model: ModelRow) => Promise<CompiledModel>;
+}
+
+export function marketModels({ find, isProvable, circuit }: MarketModelsOptions): MarketModels {
   return {
     async rowCount(modelId) {
       const model = await find(modelId);
       return model !== null && (await isProvable(model)) ? model.description.rowCount : null;
     },
     async open(modelId, opening, inputSignalCount) {
-      const model = await find(modelId);
-      if (model === null) refuse(modelId, 'model', 'one of this operator', 'another');
-      const signals = openedSignals(model.description, opening);
+      const model = (await find(modelId)) ?? refuse('request', 'modelId', 'one of this operator', modelId);
+      const signals = openedSignals(await circuit(model), opening, inputSignalCount);
       givenTensors(model.description, opening);
-      return signals.slice(0, inputSignalCount);
+      return signals;
     },
   };
 }
 
 function refuse(where: string, what: string, expected: string, got: string): never {
-  throw new InputRefused({ where: `input "${where}"`, what, expected, got });
+  throw new InputRefused({ where, what, expected, got });
 }

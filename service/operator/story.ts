@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Contract, ContractFactory, type JsonRpcProvider, type NonceManager } from 'ethers';
-import type { Manifest } from '../../circuits/manifest.js';
+import type { CompiledModel } from '../../circuits/index.js';
 import { artifact } from '../chain/artifacts.js';
 import type { Deployment } from '../chain/deployment.js';
 import {
@@ -15,7 +15,6 @@ import {
   type MarketTerms,
 } from '../chain/market.js';
 import type { MarketDemoOptions } from './fleet.js';
-import type { ModelDescription } from '../model-description.js';
 import { openedSignals } from './market-models.js';
 import { isSignedBy, type Answer, type Opening } from './openings.js';
 
@@ -38,7 +37,8 @@ export class Story {
     private readonly provider: JsonRpcProvider,
     private readonly deployment: Deployment,
     private readonly requester: NonceManager,
-    private readonly model: ModelDescription,
+    private readonly modelId: string,
+    private readonly model: CompiledModel,
   ) {}
 
   async ask(owner: NonceManager): Promise<Asked[]> {
@@ -46,7 +46,7 @@ export class Story {
     const { abi, bytecode } = artifact('CreditGate');
     const gate = await new ContractFactory(abi, bytecode, owner).deploy(
       deployment.market,
-      this.model.modelId,
+      this.modelId,
       1,
       0,
     );
@@ -68,7 +68,7 @@ export class Story {
                   ? 'lockable'
                   : 'race';
       const opening = this.draw();
-      const signals = openedSignals(this.model, opening).slice(0, 1);
+      const signals = openedSignals(this.model, opening, 1);
       const deadline = BigInt(nowS + (kind === 'withheld' || kind === 'altered' ? 600 : 7_200));
       if (kind === 'gate') {
         const sent = await this.gate.getFunction('apply_')(signals[0], deadline, { value: feeWei });
@@ -81,7 +81,7 @@ export class Story {
       const terms: MarketTerms = {
         requester: await requester.getAddress(),
         nonce: BigInt(`0x${randomBytes(32).toString('hex')}`),
-        modelId: this.model.modelId,
+        modelId: this.modelId,
         inputDigest: inputDigestOf(signals),
         inputSignalCount: 1,
         minSetupClass: 1,
@@ -200,7 +200,7 @@ export class Story {
 
   private draw(): Opening {
     const inputs = Object.fromEntries(
-      (this.model.manifest as unknown as Manifest).inputs.map(({ name, dtype, shape }) => {
+      this.model.manifest.inputs.map(({ name, dtype, shape }) => {
         const low = dtype === 'int8' ? -128 : 0;
         const size = shape.reduce((a, b) => a * b, 1);
         return [name, Array.from(randomBytes(size), (byte) => byte + low)];

@@ -12,14 +12,18 @@ import type { FileTable, ModelDescription } from '../model-description.js';
 import { ArtifactDamaged, checkFile } from '../model-folder.js';
 import { manifestDigest } from '../verifier/receipt.js';
 
-export interface LoadedProver {
+/** A model's circuit as today's compiler makes it, checked against modelId. */
+export interface RecompiledModel {
   readonly compiled: CompiledModel;
+  readonly identity: ModelIdentity;
+  readonly description: ModelDescription;
+}
+
+export interface LoadedProver extends RecompiledModel {
   readonly key: LoadedKey;
   readonly verifyingKey: Uint8Array;
   readonly engine: Engine;
   readonly reason: string;
-  readonly identity: ModelIdentity;
-  readonly description: ModelDescription;
 }
 
 export async function chooseEngine(
@@ -32,13 +36,8 @@ export async function chooseEngine(
   return selected;
 }
 
-export async function loadProver(
-  folder: string,
-  modelId: string,
-  files: FileTable,
-  choice: 'auto' | 'native' | 'snarkjs',
-): Promise<LoadedProver> {
-  for (const name of ['model.onnx', 'key.zkey', 'identity.json', 'description.json'] as const)
+export async function recompile(folder: string, modelId: string, files: FileTable): Promise<RecompiledModel> {
+  for (const name of ['model.onnx', 'identity.json', 'description.json'] as const)
     await checkFile(folder, name, files);
   const identity = JSON.parse(await readFile(join(folder, 'identity.json'), 'utf8')) as ModelIdentity;
   expect('modelId', modelId, hashIdentity(identity));
@@ -56,6 +55,17 @@ export async function loadProver(
     identity.manifestDigest,
     manifestDigest(JSON.parse(JSON.stringify(compiled.manifest)) as never),
   );
+  return { compiled, identity, description };
+}
+
+export async function loadProver(
+  folder: string,
+  modelId: string,
+  files: FileTable,
+  choice: 'auto' | 'native' | 'snarkjs',
+): Promise<LoadedProver> {
+  await checkFile(folder, 'key.zkey', files);
+  const { compiled, identity, description } = await recompile(folder, modelId, files);
   const { engine, reason } = await chooseEngine(choice);
   const key = await engine.loadKey(join(folder, 'key.zkey'));
   expect('vkHash', identity.vkHash, vkHash(key.verifyingKey));

@@ -94,6 +94,21 @@ test('a model id alone is audited from its folder', async (t) => {
   );
 });
 
+test('an audit that did not check a foundation is no pass: exit code 3, and the closing lines say what is missing', async (t) => {
+  const where = await file('alone.json', encodeReceipt(proven.receipt));
+  const withoutModel = await audit(await readSubject(where, {}), { expectations: pins() });
+  t.deepEqual(statuses(withoutModel, 'fail'), []);
+  t.is(withoutModel.exitCode, 3);
+  t.regex(
+    auditTable(withoutModel),
+    /INCOMPLETE: not checked that the circuit is what this model compiles to/,
+  );
+  t.false(
+    auditTable(withoutModel).includes('nobody can forge proofs for this model ('),
+    'of a development setup',
+  );
+});
+
 test('a lie about the output is found by proof, reference and ONNX Runtime alike', async (t) => {
   const lie = structuredClone(proven.receipt);
   lie.outputs[0].values[3] ^= 1;

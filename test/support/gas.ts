@@ -2,7 +2,12 @@
 import { Contract, getBytes, type TransactionReceipt } from 'ethers';
 import { artifact } from '../../service/chain/artifacts.js';
 import { registerModel, words } from '../../service/chain/registry.js';
-import { encodeSettle, encodeSettleBatch, ownNonce, type SettlementCall } from '../../service/chain/settlement.js';
+import {
+  encodeSettle,
+  encodeSettleBatch,
+  ownNonce,
+  type SettlementCall,
+} from '../../service/chain/settlement.js';
 import { encodeProof } from '../../prover/codec.js';
 import { q, r } from '../../prover/curve.js';
 import {

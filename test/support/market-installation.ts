@@ -25,6 +25,7 @@ import { marketParts } from '../../service/operator/market-parts.js';
 import { openingStore, type Opening } from '../../service/operator/openings.js';
 import { Operator } from '../../service/operator/operator.js';
 import { tenantOf, type ProofJobs } from '../../service/operator/proof-jobs.js';
+import { recompile } from '../../service/proving/loaded-prover.js';
 import { pgLedger } from '../../service/signer/pg-ledger.js';
 import { chainView } from '../../service/signer/quorum.js';
 import { endpoint } from '../../service/signer/rpc.js';
@@ -86,6 +87,7 @@ export async function startMarketInstallation(): Promise<MarketInstallation> {
   const bytes = await readFile('models/digits8x8/model.onnx');
   const installed = await installModel(bytes, { name: 'digits8x8', modelsFolder: config.modelsFolder });
   const { description } = installed;
+  const { compiled } = await recompile(installed.folder, description.modelId, installed.files);
   const key = verifyingKeyFromJson(JSON.parse(await readFile(join(installed.folder, 'vk.json'), 'utf8')));
   const identity = { ...description.identity, setupClass: SETUP_CLASS[description.identity.setupClass] };
   await registerModel(accounts[0]!, deployment, identity, verifyingKeyBytes(key));
@@ -108,7 +110,7 @@ export async function startMarketInstallation(): Promise<MarketInstallation> {
     const zero = `0x${'00'.repeat(20)}`;
     const terms: MarketTerms = {
       ...{ requester: addresses[3]!, nonce: nonce++, modelId: description.modelId },
-      ...{ inputDigest: inputDigestOf(openedSignals(description, draw()).slice(0, 1)) },
+      ...{ inputDigest: inputDigestOf(openedSignals(compiled, draw(), 1)) },
       ...{ inputSignalCount: 1, minSetupClass: 1, attester: zero, feeWei: 10n ** 16n, deadline: farDeadline },
       ...{ lockCollateralWei: 0n, lockSeconds: 0, callback: zero, callbackGas: 0 },
     };

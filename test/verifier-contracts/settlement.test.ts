@@ -105,7 +105,7 @@ test.serial('finding-11: a settlement of the request by another proof is not tak
   t.is(found?.transactionHash, sent.transactionHash);
 });
 
-test.serial('finding-23: the nonces that follow a settled one are the signer\'s own', async (t) => {
+test.serial("finding-23: the nonces that follow a settled one are the signer's own", async (t) => {
   const [, operator, , requester] = chain.addresses;
   const lane = 0x5eedn;
   const first = call(undefined, { nonce: ownNonce(operator, lane, 0n) });

@@ -234,8 +234,12 @@ const canUnshare = spawnSync('unshare', ['-rn', 'true']).status === 0;
       'revocation',
       'settled',
     ]);
-    const none = await audit([], false);
-    t.true(['transcript', 'beacon', 'key-circuit'].every((id) => of('unknown', none.checks).includes(id)));
+    // Without the ceremony's folder nobody looked at the setup: that is no pass, and the exit code says so.
+    const none = await t.throwsAsync<Error & { code: number; stdout: string }>(audit([], false));
+    t.is(none!.code, 3);
+    const { checks: less } = JSON.parse(none!.stdout) as { checks: Check[] };
+    t.deepEqual(of('fail', less), []);
+    t.true(['transcript', 'beacon', 'key-circuit'].every((id) => of('unknown', less).includes(id)));
   },
 );
 
