@@ -6,6 +6,7 @@
 import { ModelRefused } from './errors.js';
 import type { Dtype, Graph, GraphNode, ValueInfo } from './onnx/graph.js';
 import { axisOf, intAttribute } from './onnx/node.js';
+import { dtypeCodes } from './onnx/tensor.js';
 import { NodeView } from './ops/op.js';
 import { PACKED_DTYPES, packedDtypeOf, type PackedDtype } from './public-signals.js';
 import { roundHalfEven } from './import/fit.js';
@@ -94,7 +95,8 @@ export function findBoundary(graph: Graph): Boundary {
     }
     const loose = node.inputs.find((name) => floats.has(name));
     if (loose !== undefined) view.refuse('input', 'quantized before use', `float input "${loose}"`);
-    if (node.type === 'DequantizeLinear' || node.inputs.some((name) => answers.has(name))) {
+    const makesFloats = node.type === 'DequantizeLinear' || isFloatCast(node);
+    if (makesFloats || node.inputs.some((name) => answers.has(name))) {
       const isNormalizer = node.domain === 'ai.onnx.ml' && node.type === 'Normalizer';
       const isStandard = node.domain === '' || isDequantizer(node);
       if (!isNormalizer && !(isStandard && POST_PROCESSING.has(node.type))) {
@@ -178,6 +180,11 @@ function quantizedDtype(view: NodeView, dtype: Dtype): PackedDtype {
 /** ONNX Runtime has DequantizeLinear of 16-bit integers at our opset in its own domain only. */
 function isDequantizer({ domain, type }: GraphNode): boolean {
   return domain === 'com.microsoft' && type === 'DequantizeLinear';
+}
+
+/** The Cast that stands for DequantizeLinear of a type for which ONNX Runtime has none. */
+function isFloatCast(node: GraphNode): boolean {
+  return node.type === 'Cast' && intAttribute(node, 'to', 0) === dtypeCodes.float32;
 }
 
 /** verinfer:OrderedFloat, a leading node like QuantizeLinear: exact, for what only compares. */

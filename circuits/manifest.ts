@@ -90,7 +90,8 @@ export function manifestOf(
     const step = { operator: type, inputs, outputs, attributes: plainAttributes(attributes) };
     if (type !== 'DequantizeLinear') return step;
     const view = viewOf(graph, node);
-    const dtype = types.get(inputs[0])?.dtype ?? 'int8';
+    // A tail may quantize again: its integers have the type of the zero point.
+    const dtype = types.get(inputs[0])?.dtype ?? view.operands[2]?.dtype ?? 'uint8';
     const zeroPoint = view.zeroPoints(2, 'x_zero_point', dtype)[0];
     return { ...step, quantization: { scale: view.scales(1, 'x_scale')[0], zeroPoint } };
   });

@@ -9,9 +9,11 @@ import type { NodeContext } from '../onnx/shape.js';
 import type { GraphBuilder, Tensor } from './builder.js';
 import { channelByChannel, hasOwnZeros } from './channel-zeros.js';
 import { alignSignedness, flipActivation, flipConstant, type Operand } from './linear.js';
+import { windowAttributes } from './linear-floats.js';
 import type { Lowering } from './lowering.js';
 import { perTensor, zeroPointTensor, type Quantization } from './quantization.js';
-import { constantOf, integerBiasOf } from './quantize-float.js';
+import { integerBiasOf } from './bias.js';
+import { constantOf } from './constant-float.js';
 import type { DequantizedFloat, Float, LinearFloat, LinearProduct } from './value.js';
 
 /** ConvInteger or MatMulInteger: a linear float of scales 1, whose integers and whose float are the same numbers. */
@@ -60,7 +62,7 @@ export function lowerIntegerProduct(lowering: Lowering, context: NodeContext): v
   const attributes =
     node.type === 'ConvInteger'
       ? new Map(
-          Object.entries(lowering.windowAttributes(context, 0, 1)).map(([name, value]) => [
+          Object.entries(windowAttributes(context, 0, 1)).map(([name, value]) => [
             name,
             typeof value === 'number'
               ? ({ kind: 'int', value } as const)
@@ -150,7 +152,6 @@ function zeroPoint(builder: GraphBuilder, { quantization }: Operand): string {
 
 /** A linear float times positive constants along its channels: the same product at other scales. */
 export function scaled(linear: LinearFloat, factor: ConstantTensor): LinearFloat | undefined {
-  if (linear.bias) return undefined;
   const { product, shape } = linear;
   const channelAxis = product.kind === 'conv' ? 1 : shape.length - 1;
   const factors = alongAxis(factor, shape, channelAxis);
@@ -166,10 +167,24 @@ export function scaled(linear: LinearFloat, factor: ConstantTensor): LinearFloat
   const zeroPoints = Array.from({ length: count }, (_, i) => pick(quantization.zeroPoints, i));
   const axis = count === 1 ? undefined : product.kind === 'conv' ? 0 : w.shape.length - 1;
   const rescaled: DequantizedFloat = { ...w, quantization: { ...quantization, scales, zeroPoints, axis } };
+  const bias = linear.bias && scaledBias(linear.bias, factors, shape[channelAxis]!);
+  if (linear.bias && !bias) return undefined;
   return {
     ...linear,
+    ...(bias && { bias }),
     product: product.kind === 'conv' ? { ...product, w: rescaled } : { ...product, b: rescaled },
   };
+}
+
+/** A constant bias, one number or one a channel, times the factors of its channels. */
+function scaledBias(bias: Float, factors: Float32Array, channels: number): Float | undefined {
+  const values = constantOf(bias)?.data as Float32Array | undefined;
+  if (!values || (values.length !== 1 && values.length !== channels)) return undefined;
+  const data = Float32Array.from(
+    { length: channels },
+    (_, c) => values[values.length === 1 ? 0 : c]! * factors[factors.length === 1 ? 0 : c]!,
+  );
+  return { op: 'constant', shape: [channels], tensor: { dtype: 'float32', shape: [channels], data } };
 }
 
 /** The values of a constant that varies along one axis of `shape` at most; one number if along none. */

@@ -9,7 +9,7 @@ import type { NodeContext } from '../onnx/shape.js';
 import type { Tensor } from './builder.js';
 import { emitInteger } from './emit-integer.js';
 import type { Lowering } from './lowering.js';
-import { constantOf } from './quantize-float.js';
+import { constantOf } from './constant-float.js';
 import {
   dequantize,
   perTensor,

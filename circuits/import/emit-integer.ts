@@ -28,7 +28,19 @@ const widened: Readonly<Record<string, Partial<Record<Dtype, Dtype>>>> = {
   ArgMax: { int16: 'int32', uint16: 'int32', uint32: 'int64', uint64: 'int64' },
   ArgMin: { int16: 'int32', uint16: 'int32', uint32: 'int64', uint64: 'int64' },
   BitShift: { uint16: 'uint32' },
-  Where: { int8: 'int32', int16: 'int32', uint16: 'int32', uint32: 'int64', uint64: 'int64' },
+  Clip: { int16: 'int32', uint16: 'int32' },
+  CumSum: { uint32: 'int64', uint64: 'int64' },
+  ReduceSum: { uint32: 'int64', uint64: 'int64' },
+  ReduceMax: { uint32: 'int64', uint64: 'int64' },
+  ReduceMin: { uint32: 'int64', uint64: 'int64' },
+  Where: {
+    bool: 'uint8',
+    int8: 'int32',
+    int16: 'int32',
+    uint16: 'int32',
+    uint32: 'int64',
+    uint64: 'int64',
+  },
   Equal: { int8: 'int32', uint8: 'int32', int16: 'int32', uint16: 'int32', uint32: 'int64', uint64: 'int64' },
 };
 
@@ -44,9 +56,12 @@ export function emitInteger(
   const parts = { type: operator, inputs: operands.map((operand) => operand.name), attributes };
   // The condition of a Where is bool already; its choices are what may need another type.
   const first = operator === 'Where' ? 1 : 0;
-  const wide = widened[operator]?.[operands[first]!.dtype];
+  const { dtype } = operands[first]!;
+  const wide = widened[operator]?.[dtype];
   if (!wide) return builder.emit(name, type, parts);
-  const narrow = operands.slice(first);
+  // Axes and conditions keep their own types.
+  const isWidened = (operand: Tensor, i: number): boolean => i >= first && operand.dtype === dtype;
+  const narrow = operands.filter(isWidened);
   const outputs = narrow.map((operand) => builder.fresh(`${operand.name}/wide`));
   const to = (dtype: Dtype): Readonly<Record<string, AttributeValue>> => ({
     to: { kind: 'int', value: dtypeCodes[dtype] },
@@ -56,11 +71,12 @@ export function emitInteger(
     inputs: [operand.name],
     attributes: to(wide),
   }));
+  const widenedNames = outputs.values();
   executed.push({
     ...parts,
-    inputs: [...operands.slice(0, first).map((operand) => operand.name), ...outputs],
+    inputs: operands.map((operand, i) => (isWidened(operand, i) ? widenedNames.next().value! : operand.name)),
   });
-  if (type.dtype !== 'bool') {
+  if (type.dtype === dtype) {
     outputs.push(builder.fresh(`${name}/wide`));
     executed.push({ type: 'Cast', inputs: [outputs.at(-1)!], attributes: to(type.dtype) });
   }

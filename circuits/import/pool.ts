@@ -14,6 +14,7 @@ export function emitPool(lowering: Lowering, context: NodeContext): void {
   const { node } = context;
   if (node.outputs[1]) refuseNode(node, 'outputs', '1 (no indices)', 2);
   if (node.type === 'MaxPool' || node.type === 'GlobalMaxPool') maximum(lowering, context);
+  else if (node.type === 'ReduceMax' || node.type === 'ReduceMin') reducedExtremum(lowering, context);
   else average(lowering, context);
 }
 
@@ -43,6 +44,33 @@ function maximum(lowering: Lowering, context: NodeContext): void {
         },
       },
     );
+  pickedBy(lowering, context, apply);
+}
+
+/** ReduceMax and ReduceMin: like a pool over whole axes, the smallest too. */
+function reducedExtremum(lowering: Lowering, context: NodeContext): void {
+  const { node } = context;
+  const { builder } = lowering;
+  const axes = builder.int64s('axes', [...reducedAxes(context)]);
+  const keepdims = { kind: 'int', value: intAttribute(node, 'keepdims', 1) } as const;
+  const shape = lowering.shapeOf(node.outputs[0]!);
+  pickedBy(lowering, context, ([x]) =>
+    builder.emit(
+      node.name,
+      { dtype: x!.dtype, shape },
+      { type: node.type, inputs: [x!.name, axes.name], attributes: { keepdims } },
+    ),
+  );
+}
+
+/** An operator that picks elements commutes with quantization: it is emitted on the integers. */
+function pickedBy(
+  lowering: Lowering,
+  { node }: NodeContext,
+  apply: (tensors: readonly Tensor[]) => Tensor,
+): void {
+  const output = node.outputs[0]!;
+  const shape = lowering.shapeOf(output);
   const value = lowering.value(node.inputs[0]!)!;
   if (value.kind === 'integer') return lowering.setInteger(output, apply([value.tensor]));
   const { float } = value;
@@ -69,7 +97,7 @@ function average(lowering: Lowering, context: NodeContext): void {
     shape,
     source,
     emit: (from, to) =>
-      node.type === 'ReduceMean'
+      node.type === 'ReduceMean' || node.type === 'ReduceSum'
         ? emitMean(lowering, context, from, to, shape)
         : emitWindowAverage(lowering, context, from, to, shape),
   });
@@ -214,7 +242,7 @@ function emitMean(
     { ...from, tensor: rows, shape: rows.shape },
     to,
     { members },
-    [count],
+    [node.type === 'ReduceSum' ? 1 : count],
   );
   return reshape(builder, `${node.name}/result`, y, shape);
 }

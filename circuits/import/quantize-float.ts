@@ -2,13 +2,17 @@
  * A float expression and the quantization asked for → the integer tensor that stands for it. This is where a QDQ graph
  * becomes a QOperator graph: everything between DequantizeLinear and QuantizeLinear turns into one integer operator.
  */
-import type { AttributeValue, ConstantTensor, Dtype, GraphNode } from '../onnx/graph.js';
+import type { AttributeValue, ConstantTensor, GraphNode } from '../onnx/graph.js';
 import { refuseNode } from '../onnx/node.js';
-import { sizeOf, stridesOf } from '../onnx/shape.js';
-import { dtypeCodes, newTensorData } from '../onnx/tensor.js';
-import type { GraphBuilder, NodeParts, Tensor } from './builder.js';
-import { staircaseOf, fitStaircase } from './fit.js';
-import { emitConvolution, emitMatrixProduct, integerBias, type Operand } from './linear.js';
+import { broadcastShapes, sizeOf, stridesOf } from '../onnx/shape.js';
+import { newTensorData } from '../onnx/tensor.js';
+import { integerBiasOf } from './bias.js';
+import type { GraphBuilder, Tensor } from './builder.js';
+import { emitPair } from './combination.js';
+import { constantOf, evaluate } from './constant-float.js';
+import { emitConvolution, emitMatrixProduct } from './linear.js';
+import { emitUnary } from './lookup.js';
+import { emitNearestSum } from './nearest-sum.js';
 import { evaluatePointwise } from './pointwise.js';
 import {
   dequantize,
@@ -21,8 +25,8 @@ import {
   zeroPointTensor,
   type Quantization,
 } from './quantization.js';
-import { fitEvenSum, fitSum, type PairFunction, type SumForm } from './sum.js';
 import type { DequantizedFloat, Float, LinearFloat, PointwiseFloat } from './value.js';
+import { broadcast, reshape } from './wires.js';
 
 /** Channels with constants of their own become so many small expressions. */
 const MAX_SLICES = 1024;
@@ -102,7 +106,7 @@ export class FloatQuantizer {
   private requantize(float: DequantizedFloat, to: Quantization, node: GraphNode): Tensor {
     if (sameQuantization(float.quantization, to)) return float.tensor;
     const from = perTensor(node, float.quantization);
-    return this.unary(node.name, float, to, (q) => dequantize(q, from), node);
+    return emitUnary(this.builder, node.name, float, to, (q) => dequantize(q, from), node);
   }
 
   private linear(float: LinearFloat, to: Quantization): Tensor {
@@ -170,7 +174,7 @@ export class FloatQuantizer {
     for (let i = 0; i < k; i++)
       for (let j = 0; j < n; j++) data[j * k + i] = weights.data[i * n + j]! as never;
     const kernel: ConstantTensor = { dtype: weights.dtype, shape: [n, k, 1, 1], data };
-    const x = this.reshape(`${node.name}/rows`, a.tensor, [rows, k, 1, 1]);
+    const x = reshape(this.builder, `${node.name}/rows`, a.tensor, [rows, k, 1, 1]);
     const bias = integerBiasOf(node, float.bias!, a.quantization, b.quantization, n, this.notes);
     const y = emitConvolution(this.builder, {
       node,
@@ -186,17 +190,7 @@ export class FloatQuantizer {
       shape: [rows, n, 1, 1],
       attributes: { kernel_shape: [1, 1] },
     });
-    return this.reshape(`${node.name}/result`, y, shape);
-  }
-
-  reshape(name: string, tensor: Tensor, shape: readonly number[]): Tensor {
-    if (tensor.shape.length === shape.length && tensor.shape.every((dim, i) => dim === shape[i]))
-      return tensor;
-    return this.builder.emit(
-      name,
-      { dtype: tensor.dtype, shape },
-      { type: 'Reshape', inputs: [tensor.name, this.builder.int64s('shape', shape).name] },
-    );
+    return reshape(this.builder, `${node.name}/result`, y, shape);
   }
 
   private pointwise(float: PointwiseFloat, to: Quantization, node: GraphNode): Tensor {
@@ -224,26 +218,31 @@ export class FloatQuantizer {
     if (sources.length === 1) {
       const source = sources[0]!;
       const from = perTensor(float.node, source.quantization);
-      const tensor = this.unary(
+      const tensor = emitUnary(
+        this.builder,
         float.node.name,
         source,
         to,
         (q) => evaluate(float, new Map([[source, dequantize(q, from)]])),
         float.node,
       );
-      return this.broadcast(float.node.name, tensor, float.shape);
+      return broadcast(this.builder, float.node.name, tensor, float.shape);
     }
-    if (sources.length === 2) return this.pair(float, sources as [DequantizedFloat, DequantizedFloat], to);
-    return refuseNode(float.node, 'quantized operands between Q and DQ', '1 or 2', sources.length);
-  }
-
-  private broadcast(name: string, tensor: Tensor, shape: readonly number[]): Tensor {
-    if (tensor.shape.join() === shape.join()) return tensor;
-    return this.builder.emit(
-      `${name}/broadcast`,
-      { dtype: tensor.dtype, shape },
-      { type: 'Expand', inputs: [tensor.name, this.builder.int64s('shape', shape).name] },
-    );
+    for (const { quantization } of sources) requireByte(float.node, 'operand dtype', quantization.dtype);
+    requireByte(float.node, 'result dtype', to.dtype);
+    const joint = { ...float, shape: broadcastShapes(...sources.map(({ shape }) => shape))! };
+    const [first, second] = sources as [DequantizedFloat, DequantizedFloat];
+    const exact = sources.length === 2 ? emitPair(this.builder, joint, [first, second], to) : undefined;
+    const tensor =
+      exact ??
+      emitNearestSum(this.builder, joint, to, this.notes) ??
+      refuseNode(
+        float.node,
+        `function of ${sources.length} quantized values`,
+        'a sum, or a function that one division by at most 2^18 reproduces',
+        float.node.type,
+      );
+    return broadcast(this.builder, float.node.name, tensor, float.shape);
   }
 
   /** Max and Min commute with quantization, operand by operand. */
@@ -346,273 +345,15 @@ export class FloatQuantizer {
       },
     );
   }
-
-  /** A function of one quantized value: a table of at most 256 entries, or a cheaper staircase when it is one. */
-  private unary(
-    name: string,
-    source: DequantizedFloat,
-    to: Quantization,
-    valueAt: (q: number) => number,
-    node: GraphNode,
-  ): Tensor {
-    const params = perTensor(node, to);
-    const { dtype } = source.quantization;
-    if (dtype !== 'int8' && dtype !== 'uint8') refuseNode(node, 'input dtype', 'int8 or uint8', dtype);
-    if (to.dtype !== 'int8' && to.dtype !== 'uint8')
-      refuseNode(node, 'output dtype', 'int8 or uint8', to.dtype);
-    const [low, high] = rangeOf(dtype);
-    const entries = Array.from({ length: high - low + 1 }, (_, i) => {
-      const value = valueAt(low + i);
-      if (Number.isNaN(value)) refuseNode(node, `value at ${low + i}`, 'a number', 'NaN');
-      return quantize(value, params, to.dtype);
-    });
-    return this.table(name, source.tensor, entries, to.dtype);
-  }
-
-  private table(name: string, source: Tensor, entries: readonly number[], dtype: Dtype): Tensor {
-    const [low, high] = rangeOf(source.dtype);
-    const [yMin, yMax] = rangeOf(dtype);
-    const at = (q: number): number => entries[q - low]!;
-    const type = { dtype, shape: source.shape };
-    if (dtype === source.dtype && entries.every((y, i) => y === low + i)) return source;
-    const data = newTensorData(dtype, 256);
-    // Gather counts negative indices from the end, so the table of an int8 is rotated by 128.
-    for (let q = low; q <= high; q++) data[q & 255] = at(q) as never;
-    const gather: NodeParts[] = [
-      { type: 'Cast', inputs: [source.name], attributes: { to: { kind: 'int', value: dtypeCodes.int32 } } },
-      {
-        type: 'Gather',
-        inputs: [this.builder.constant(`${name}/table`, { dtype, shape: [256], data }).name, `${name}/index`],
-        attributes: { axis: { kind: 'int', value: 0 } },
-      },
-    ];
-    if (entries.every((y, i) => i === 0 || y >= entries[i - 1]!)) {
-      const staircase = staircaseOf(at, { accMin: low, accMax: high, yMin, yMax });
-      const slope = Math.max((at(high) - at(low)) / 255, 1 / 256);
-      const fit = fitStaircase({ ...staircase, slope: steepest(entries) || slope, zeroPoint: 0 });
-      if (fit.kind === 'floor' && fit.exceptions.length === 0 && fit.b <= 2 ** 13) {
-        const outputs = [this.builder.fresh(`${name}/index`), this.builder.fresh(name)];
-        gather[1] = { ...gather[1]!, inputs: [gather[1]!.inputs[0]!, outputs[0]!] };
-        return this.builder.emitTwoForms(
-          name,
-          type,
-          rescale([source.name], { coefficients: [fit.a], offset: fit.c, divisor: fit.b }, dtype),
-          gather,
-          outputs,
-        );
-      }
-    }
-    const index = this.builder.emit(`${name}/index`, { dtype: 'int32', shape: source.shape }, gather[0]!);
-    return this.builder.emit(name, type, { ...gather[1]!, inputs: [gather[1]!.inputs[0]!, index.name] });
-  }
-
-  /** A function of two quantized values, as one division of an integer combination. */
-  private pair(
-    float: PointwiseFloat,
-    sources: readonly [DequantizedFloat, DequantizedFloat],
-    to: Quantization,
-  ): Tensor {
-    const { node } = float;
-    if (node.type === 'Mul' && float.args.every((arg) => arg.op === 'dequantized'))
-      return this.product(float, sources, to);
-    const [p, q] = sources.map((source) => perTensor(node, source.quantization)) as [
-      ReturnType<typeof perTensor>,
-      ReturnType<typeof perTensor>,
-    ];
-    const params = perTensor(node, to);
-    const real = (x: number, y: number): number =>
-      evaluate(
-        float,
-        new Map([
-          [sources[0], x],
-          [sources[1], y],
-        ]),
-      );
-    const pairs: PairFunction = {
-      p: rangeOf(sources[0].quantization.dtype),
-      q: rangeOf(sources[1].quantization.dtype),
-      y: rangeOf(to.dtype),
-      valueAt: (x, y) => quantize(real(dequantize(x, p), dequantize(y, q)), params, to.dtype),
-      slopes: [
-        (real(1, 0) - real(0, 0)) * (p.scale / params.scale),
-        (real(0, 1) - real(0, 0)) * (q.scale / params.scale),
-      ],
-    };
-    const form =
-      fitEvenSum({ ...pairs, zeroPoints: [p.zeroPoint, q.zeroPoint, params.zeroPoint] }) ?? fitSum(pairs);
-    if (!form)
-      refuseNode(
-        node,
-        'function of two quantized values',
-        'a linear one that a division by at most 2^18 reproduces',
-        node.type,
-      );
-    const shapes = this.expressionNodes(float, sources, to);
-    return this.builder.emitTwoForms(
-      node.name,
-      { dtype: to.dtype, shape: float.shape },
-      rescale(
-        sources.map(({ tensor }) => tensor.name),
-        form,
-        to.dtype,
-      ),
-      shapes.parts,
-      shapes.outputs,
-    );
-  }
-
-  /** An elementwise product: 1×1 matrix products, whose kernel rounds f32(f32(sa·sb)/sy)·(a − za)(b − zb) once. */
-  private product(
-    float: PointwiseFloat,
-    sources: readonly [DequantizedFloat, DequantizedFloat],
-    to: Quantization,
-  ): Tensor {
-    const { node, shape } = float;
-    const count = sizeOf(shape);
-    const [a, b] = sources.map((source) => {
-      const whole = this.broadcast(node.name, source.tensor, shape);
-      return {
-        tensor: this.reshape(`${node.name}/scalars`, whole, [count, 1, 1]),
-        quantization: source.quantization,
-      };
-    }) as [Operand, Operand];
-    const y = emitMatrixProduct(this.builder, { node, name: node.name, a, b, to, shape: [count, 1, 1] });
-    return this.reshape(`${node.name}/result`, y, shape);
-  }
-
-  /** The expression as the standard float nodes it was uploaded as: what the integer form was checked against. */
-  private expressionNodes(
-    float: PointwiseFloat,
-    sources: readonly DequantizedFloat[],
-    to: Quantization,
-  ): { parts: NodeParts[]; outputs: string[] } {
-    const parts: NodeParts[] = [];
-    const outputs: string[] = [];
-    const names = new Map<Float, string>();
-    const add = (wish: string, part: NodeParts): string => {
-      const output = this.builder.fresh(wish);
-      parts.push(part);
-      outputs.push(output);
-      return output;
-    };
-    const visit = (value: Float): string => {
-      const known = names.get(value);
-      if (known !== undefined) return known;
-      let name: string;
-      const constant = constantOf(value);
-      if (constant) name = this.builder.constant('operand', constant).name;
-      else if (value.op === 'dequantized') {
-        const { quantization, tensor } = value;
-        name = add(`${tensor.name}/float`, {
-          type: 'DequantizeLinear',
-          inputs: [
-            tensor.name,
-            this.builder.constant('scale', scaleTensor(quantization)).name,
-            this.builder.constant('zero_point', zeroPointTensor(quantization)).name,
-          ],
-        });
-      } else if (value.op === 'pointwise') {
-        const inputs = value.args.map(visit);
-        name = add(`${value.node.name}/float`, {
-          type: value.node.type,
-          inputs,
-          attributes: Object.fromEntries(value.node.attributes),
-        });
-      } else return refuseNode(float.node, 'operands', 'quantized or constant', value.op);
-      names.set(value, name);
-      return name;
-    };
-    const result = visit(float);
-    add(float.node.name, {
-      type: 'QuantizeLinear',
-      inputs: [
-        result,
-        this.builder.constant('scale', scaleTensor(to)).name,
-        this.builder.constant('zero_point', zeroPointTensor(to)).name,
-      ],
-    });
-    return { parts, outputs };
-  }
 }
 
-/** A bias as one int32 a channel: as given if it has the scale sx·sw, else rounded to it, with a note. */
-export function integerBiasOf(
-  node: GraphNode,
-  bias: Float,
-  x: Quantization,
-  w: Quantization,
-  channels: number,
-  notes: string[],
-): Int32Array {
-  const { scale } = perTensor(node, x);
-  const units = Float32Array.from({ length: channels }, (_, c) =>
-    Math.fround(scale * w.scales[w.scales.length === 1 ? 0 : c]!),
-  );
-  if (bias.op === 'dequantized' && bias.constant && bias.quantization.zeroPoints.every((z) => z === 0)) {
-    const { scales } = bias.quantization;
-    // Exporters compute sx·sw in double or float32; the last bits of the product may differ from ours.
-    const fits = units.every((unit, c) => Math.abs(scales[scales.length === 1 ? 0 : c]! / unit - 1) < 1e-5);
-    if (fits) return spread(Int32Array.from(bias.constant.data as Int32Array), channels, node);
-  }
-  const values = constantOf(bias);
-  if (!values) refuseNode(node, 'bias', 'a constant', 'a value computed at run time');
-  notes.push(`node "${node.name}" (${node.type}): bias rounded to int32 at scale sx·sw`);
-  return integerBias(node, spreadFloat(values.data as Float32Array, channels, node), x, w);
-}
-
-function rescale(inputs: readonly string[], form: SumForm, dtype: Dtype): NodeParts {
-  const int = (value: number): AttributeValue => ({ kind: 'int', value });
-  const ties = form.zeroPoint === undefined ? undefined : { ties: int(1), zero_point: int(form.zeroPoint) };
-  return {
-    domain: 'verinfer',
-    type: 'Rescale',
-    inputs,
-    attributes: {
-      coefficients: { kind: 'ints', value: form.coefficients },
-      offset: int(form.offset),
-      divisor: int(form.divisor),
-      to: int(dtypeCodes[dtype]),
-      ...ties,
-    },
-  };
-}
-
-/** Slope between the first and the last step of a table: that of the line under a clamped staircase. */
-function steepest(entries: readonly number[]): number {
-  const first = entries.findIndex((y, i) => i > 0 && y !== entries[i - 1]);
-  const last = entries.findLastIndex((y, i) => i > 0 && y !== entries[i - 1]);
-  return last > first ? (entries[last]! - entries[first]!) / (last - first) : 0;
+/** All pairs of 8-bit values can be looked at; of wider ones there are too many. */
+function requireByte(node: GraphNode, what: string, dtype: string): void {
+  if (dtype !== 'int8' && dtype !== 'uint8') refuseNode(node, what, 'int8 or uint8', dtype);
 }
 
 function leavesOf(float: Float): Float[] {
   return float.op === 'pointwise' ? float.args.flatMap(leavesOf) : [float];
-}
-
-/** The float value of a leaf that is known when the model is loaded. */
-export function constantOf(float: Float): ConstantTensor | undefined {
-  if (float.op === 'constant') return float.tensor;
-  if (float.op !== 'dequantized' || !float.constant) return undefined;
-  const { quantization, constant } = float;
-  const { scales, zeroPoints, axis } = quantization;
-  const inner = axis === undefined ? 1 : sizeOf(constant.shape.slice(axis + 1));
-  const data = Float32Array.from({ length: constant.data.length }, (_, i) => {
-    const channel = axis === undefined ? 0 : Math.floor(i / inner) % scales.length;
-    return dequantize(Number(constant.data[i]), { scale: scales[channel]!, zeroPoint: zeroPoints[channel]! });
-  });
-  return { dtype: 'float32', shape: constant.shape, data };
-}
-
-function evaluate(float: Float, values: ReadonlyMap<Float, number>): number {
-  const given = values.get(float);
-  if (given !== undefined) return given;
-  if (float.op === 'pointwise')
-    return evaluatePointwise(
-      float.node,
-      float.args.map((arg) => evaluate(arg, values)),
-    );
-  const constant = constantOf(float);
-  if (!constant) throw new Error(`no value for a ${float.op} leaf`);
-  return Number(constant.data[0]);
 }
 
 /** Axes of the result along which a constant, or the scale of an operand, is not one number. */
@@ -652,16 +393,4 @@ function clampOf(float: PointwiseFloat): Clamp | undefined {
     evaluatePointwise(node, [x, ...args.slice(1).map((arg) => Number(constantOf(arg)?.data[0]))]),
   );
   return bounds.some(Number.isNaN) ? undefined : { argument: args[0]!, low: bounds[0]!, high: bounds[1]! };
-}
-
-function spread(values: Int32Array, channels: number, node: GraphNode): Int32Array {
-  if (values.length === channels) return values;
-  if (values.length === 1) return new Int32Array(channels).fill(values[0]!);
-  return refuseNode(node, 'bias', `${channels} numbers`, values.length);
-}
-
-function spreadFloat(values: Float32Array, channels: number, node: GraphNode): Float32Array {
-  if (values.length === channels) return values;
-  if (values.length === 1) return new Float32Array(channels).fill(values[0]!);
-  return refuseNode(node, 'bias', `${channels} numbers`, values.length);
 }

@@ -7,6 +7,7 @@ import { axisOf, intAttribute, refuseNode } from '../onnx/node.js';
 import { sizeOf, stridesOf, type NodeContext } from '../onnx/shape.js';
 import { dtypeCodes, newTensorData } from '../onnx/tensor.js';
 import type { GraphBuilder, Tensor } from './builder.js';
+import { lowerChoice } from './choice.js';
 import { emitInteger } from './emit-integer.js';
 import type { Lowering } from './lowering.js';
 import { reshape } from './wires.js';
@@ -54,11 +55,11 @@ export function triangle(lowering: Lowering, context: NodeContext): Tensor {
 }
 
 /** OneHot: on where the index or the index + depth is the position, else off. */
-export function oneHot(lowering: Lowering, context: NodeContext): Tensor {
+export function lowerOneHot(lowering: Lowering, context: NodeContext): void {
   const { node } = context;
   const { builder } = lowering;
   const indices = lowering.integer(node, 0);
-  const values = lowering.integer(node, 2);
+  const output = node.outputs[0]!;
   const type = { dtype: lowering.dtypeOf(node.outputs[0]!), shape: lowering.shapeOf(node.outputs[0]!) };
   const axis = axisOf(node, intAttribute(node, 'axis', -1), indices.shape.length + 1);
   const depth = type.shape[axis]!;
@@ -86,6 +87,8 @@ export function oneHot(lowering: Lowering, context: NodeContext): Tensor {
     ]);
   });
   const isOn = emitInteger(builder, `${node.name}/on`, { dtype: 'bool', shape: type.shape }, 'Or', matches);
+  if (type.dtype === 'float32') return chooseFloats(lowering, context, isOn);
+  const values = lowering.integer(node, 2);
   const [off, on] = [0, 1].map((i) =>
     builder.emit(
       `${node.name}/value`,
@@ -96,7 +99,26 @@ export function oneHot(lowering: Lowering, context: NodeContext): Tensor {
       },
     ),
   ) as [Tensor, Tensor];
-  return emitInteger(builder, node.name, type, 'Where', [isOn, on, off]);
+  lowering.setInteger(output, emitInteger(builder, node.name, type, 'Where', [isOn, on, off]));
+}
+
+/** On and off values that are floats: a Where between two constants. */
+function chooseFloats(lowering: Lowering, context: NodeContext, isOn: Tensor): void {
+  const { node } = context;
+  const values = context.constant(2);
+  if (!values) return refuseNode(node, 'values', 'a constant', 'a value computed at run time');
+  const names = ['on', 'on value', 'off value'].map((wish) => `${node.name}/${wish}`) as [
+    string,
+    string,
+    string,
+  ];
+  lowering.setInteger(names[0], isOn);
+  [1, 0].forEach((place, i) => {
+    const data = (values.data as Float32Array).slice(place, place + 1);
+    const tensor = { dtype: 'float32', shape: [], data } as const;
+    lowering.setFloat(names[i + 1]!, { op: 'constant', shape: [], tensor });
+  });
+  lowerChoice(lowering, { ...context, node: { ...node, type: 'Where', inputs: names } });
 }
 
 /** Gather, GatherElements and GatherND by computed indices. */

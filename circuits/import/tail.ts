@@ -2,13 +2,14 @@
  * How a graph output is made. Integer outputs are proven as they are; a float output is the proven integers followed by
  * a deterministic tail outside the proof: DequantizeLinear, then only what turns numbers into an answer.
  */
-import type { ConstantTensor, ValueInfo } from '../onnx/graph.js';
+import type { ConstantTensor, Dtype, ValueInfo } from '../onnx/graph.js';
+import { dtypeCodes } from '../onnx/tensor.js';
 import { ModelRefused } from '../errors.js';
 import { refuseNode } from '../onnx/node.js';
 import type { NodeParts, Tensor } from './builder.js';
 import { accumulate } from './accumulator.js';
 import type { Lowering } from './lowering.js';
-import { constantOf } from './quantize-float.js';
+import { constantOf } from './constant-float.js';
 import { quantizerDomain, scaleTensor, zeroPointTensor } from './quantization.js';
 import type { DequantizedFloat, Float, Value } from './value.js';
 
@@ -150,8 +151,26 @@ function isGiven(float: Float): boolean {
   return float.op === 'input';
 }
 
+/** Types for which ONNX Runtime has a DequantizeLinear; of the others only a plain cast leaves the proof. */
+const DEQUANTIZED: readonly Dtype[] = ['int8', 'uint8', 'int16', 'uint16', 'int32'];
+
 function dequantizeParts(lowering: Lowering, { tensor, quantization }: DequantizedFloat): NodeParts {
   const { builder } = lowering;
+  const { dtype, scales, zeroPoints } = quantization;
+  if (!DEQUANTIZED.includes(dtype)) {
+    if (scales[0] !== 1 || zeroPoints[0] !== 0)
+      throw new ModelRefused({
+        where: `value "${tensor.name}"`,
+        what: `scale of ${dtype} integers that leave the graph`,
+        expected: '1',
+        got: String(scales[0]),
+      });
+    return {
+      type: 'Cast',
+      inputs: [tensor.name],
+      attributes: { to: { kind: 'int', value: dtypeCodes.float32 } },
+    };
+  }
   return {
     type: 'DequantizeLinear',
     domain: quantizerDomain(quantization.dtype),

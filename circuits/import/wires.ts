@@ -144,3 +144,18 @@ export function gatherFlat(
   );
   return reshape(builder, name, gathered, shape);
 }
+
+/** The same elements, repeated to a larger shape. */
+export function broadcast(
+  builder: GraphBuilder,
+  name: string,
+  tensor: Tensor,
+  shape: readonly number[],
+): Tensor {
+  if (tensor.shape.join() === shape.join()) return tensor;
+  return builder.emit(
+    `${name}/broadcast`,
+    { dtype: tensor.dtype, shape },
+    { type: 'Expand', inputs: [tensor.name, builder.int64s('shape', shape).name] },
+  );
+}

@@ -80,41 +80,40 @@ export const gatherNd: (context: NodeContext) => readonly Wiring[] | undefined =
   return [{ shape, sources: [0], map }];
 };
 
-export const scatterElements: (context: NodeContext) => readonly Wiring[] | undefined = (context) => {
-  const indices = context.constant(1);
-  if (!indices || stringAttribute(context.node, 'reduction', 'none') !== 'none') return undefined;
+/** The element of the data that each update goes to, in the order of the updates; the indices are constant. */
+export function scatterTargets(context: NodeContext): Int32Array {
+  const { node } = context;
+  const indices = context.constant(1)!;
   const shape = inputShape(context);
-  const axis = axisOf(context.node, intAttribute(context.node, 'axis', 0), shape.length);
   const strides = stridesOf(shape);
-  const at = integersOf(indices).map((index) => wrapIndex(context, index, shape[axis]!));
-  const map = (): Int32Array => {
-    const out = Int32Array.from({ length: sizeOf(shape) }, (_, i) => i);
+  if (node.type === 'ScatterElements') {
+    const axis = axisOf(node, intAttribute(node, 'axis', 0), shape.length);
+    const at = integersOf(indices).map((index) => wrapIndex(context, index, shape[axis]!));
     let i = 0;
-    mapByCoordinates(
-      indices.shape,
-      (c) => (out[dot(c, strides) + (at[i]! - c[axis]!) * strides[axis]!] = sizeOf(shape) + i++),
-    );
-    return out;
-  };
-  return [{ shape, sources: [0, 2], map }];
-};
-
-export const scatterNd: (context: NodeContext) => readonly Wiring[] | undefined = (context) => {
-  const indices = context.constant(1);
-  if (!indices || stringAttribute(context.node, 'reduction', 'none') !== 'none') return undefined;
-  const shape = inputShape(context);
+    return mapByCoordinates(indices.shape, (c) => dot(c, strides) + (at[i++]! - c[axis]!) * strides[axis]!);
+  }
   const depth = indices.shape.at(-1) ?? 0;
-  const strides = stridesOf(shape);
   const at = integersOf(indices);
   const inner = sizeOf(shape.slice(depth));
+  const tuples = at.length / Math.max(depth, 1);
+  const targets = new Int32Array(tuples * inner);
+  for (let tuple = 0; tuple < tuples; tuple++) {
+    let base = 0;
+    for (let d = 0; d < depth; d++)
+      base += wrapIndex(context, at[tuple * depth + d]!, shape[d]!) * strides[d]!;
+    for (let j = 0; j < inner; j++) targets[tuple * inner + j] = base + j;
+  }
+  return targets;
+}
+
+/** Scatter operators by constant indices that overwrite; those with a reduction are arithmetic, not wiring. */
+export const scatter: (context: NodeContext) => readonly Wiring[] | undefined = (context) => {
+  if (!context.constant(1) || stringAttribute(context.node, 'reduction', 'none') !== 'none') return undefined;
+  const shape = inputShape(context);
   const map = (): Int32Array => {
-    const out = Int32Array.from({ length: sizeOf(shape) }, (_, i) => i);
-    for (let tuple = 0; tuple < at.length / Math.max(depth, 1); tuple++) {
-      let base = 0;
-      for (let d = 0; d < depth; d++)
-        base += wrapIndex(context, at[tuple * depth + d]!, shape[d]!) * strides[d]!;
-      for (let j = 0; j < inner; j++) out[base + j] = sizeOf(shape) + tuple * inner + j;
-    }
+    const size = sizeOf(shape);
+    const out = Int32Array.from({ length: size }, (_, i) => i);
+    scatterTargets(context).forEach((target, update) => (out[target] = size + update));
     return out;
   };
   return [{ shape, sources: [0, 2], map }];

@@ -387,7 +387,6 @@ const rules: Readonly<Record<string, Rule>> = Object.fromEntries([
       'LogSoftmax',
       'Hardmax',
       'CumSum',
-      'CastLike',
       'LayerNormalization',
     ],
     same,
@@ -520,7 +519,8 @@ const rules: Readonly<Record<string, Rule>> = Object.fromEntries([
     ];
   }),
   ...table(q, ['OneHot'], oneHot),
-  ...table(q, ['Cast'], cast),
+  ...table(q, ['Cast', 'BitCast'], cast),
+  ...table(q, ['CastLike'], (context) => [{ dtype: need(context, 1).dtype, shape: need(context, 0).shape }]),
   ...table(q, ['Gather'], gatherComputed),
   ...table(q, ['Trilu'], same),
   ...table(q, ['GatherND'], gatherTuples),
@@ -582,6 +582,18 @@ const rules: Readonly<Record<string, Rule>> = Object.fromEntries([
   ...table(ml, ['Scaler', 'Normalizer', 'Binarizer'], (context) => [
     { dtype: 'float32', shape: need(context, 0).shape },
   ]),
+  ...table(ml, ['Imputer'], same),
+  ...table(ml, ['OneHotEncoder'], (context) => {
+    const count =
+      intsAttribute(context.node, 'cats_int64s')?.length ??
+      refuseNode(context.node, 'categories', 'cats_int64s', 'cats_strings');
+    return [{ dtype: 'float32', shape: [...need(context, 0).shape, count] }];
+  }),
+  ...table(ml, ['LabelEncoder'], (context) => {
+    if (!hasAttribute(context.node, 'values_int64s'))
+      refuseNode(context.node, 'values', 'values_int64s', [...context.node.attributes.keys()].join(', '));
+    return [{ dtype: 'int64', shape: need(context, 0).shape }];
+  }),
   ...table(ml, ['ArrayFeatureExtractor'], (context) => {
     const { dtype, shape } = need(context, 0);
     return [

@@ -21,6 +21,7 @@ import type { AttributeValue, ConstantTensor, Graph, GraphNode, ValueInfo } from
 import { refuseNode } from './node.js';
 import { operators, opsetRange, type AttributeKind } from './operators.js';
 import { canonicalChunks, chunksEqual, defaultLimits, scan, type ScanLimits } from './scan.js';
+import { withoutDisguises } from './equivalents.js';
 import { inferGraph } from './infer.js';
 import { upgrade } from './upgrade.js';
 import { dtypeOf, elementCount, fourBitTypes, readTensor } from './tensor.js';
@@ -36,7 +37,7 @@ export function loadGraph(bytes: Uint8Array, options: LoadOptions = {}): Graph {
   const model = decode(bytes);
   if (!model.graph)
     throw new ModelRefused({ where: 'file', what: 'graph', expected: 'present', got: 'none' });
-  const graph = inferGraph(upgrade(readGraph(model, model.graph, options)));
+  const graph = withoutDisguises(inferGraph(upgrade(readGraph(model, model.graph, options))));
   const metadata = readMetadata(model);
   for (const [key, value] of graph.metadata ?? []) {
     if (metadata.has(key))

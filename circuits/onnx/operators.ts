@@ -16,7 +16,7 @@ export interface OperatorRow {
 
 /** Opset versions whose operators the table describes, by domain. */
 export const opsetRange: ReadonlyMap<string, readonly [number, number]> = new Map([
-  ['', [1, 25]],
+  ['', [1, 27]],
   ['ai.onnx.ml', [1, 5]],
   ['com.microsoft', [1, 1]],
 ]);
@@ -130,6 +130,9 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     'Gather 2 1 axis:i',
     'GatherElements 2 1 axis:i',
     'GatherND 2 1 batch_dims:i',
+    'Compress 2 1 axis:i',
+    'ReverseSequence 2 1 batch_axis:i time_axis:i',
+    'CenterCropPad 2 1 axes:is',
     'ScatterElements 3 1 axis:i reduction:s',
     'ScatterND 3 1 reduction:s',
     'Expand 2 1',
@@ -139,6 +142,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     'Size 1 1',
     'Cast 1 1 saturate:i to:i round_mode:s',
     'CastLike 2 1 saturate:i round_mode:s',
+    'BitCast 1 1 to:i',
     'Constant 0 1 value:t value_float:f value_floats:fs value_int:i value_ints:is',
     'ConstantOfShape 1 1 value:t',
     'Range 3 1',
@@ -186,6 +190,10 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     'ArrayFeatureExtractor 2 1',
     'FeatureVectorizer 1+ 1 inputdimensions:is',
     'Binarizer 1 1 threshold:f',
+    'OneHotEncoder 1 1 cats_int64s:is cats_strings:ss zeros:i',
+    'Imputer 1 1 imputed_value_floats:fs imputed_value_int64s:is replaced_value_float:f replaced_value_int64:i',
+    'LabelEncoder 1 1 classes_strings:ss default_float:f default_int64:i default_string:s default_tensor:t keys_floats:fs keys_int64s:is ' +
+      'keys_strings:ss keys_tensor:t values_floats:fs values_int64s:is values_strings:ss values_tensor:t',
     'ZipMap 1 1 classlabels_int64s:is classlabels_strings:ss',
   ],
 };

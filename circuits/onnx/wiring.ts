@@ -4,7 +4,8 @@
  */
 import type { GraphNode } from './graph.js';
 import { axisOf, intAttribute, integersOf, intsAttribute, refuseNode, stringAttribute } from './node.js';
-import { gather, gatherElements, gatherNd, scatterElements, scatterNd } from './index-wiring.js';
+import { gather, gatherElements, gatherNd, scatter } from './index-wiring.js';
+import { centerCropPad, compress, reverseSequence } from './selection-wiring.js';
 import { resizeNearest } from './resize.js';
 import {
   broadcastMap,
@@ -403,8 +404,11 @@ const wirings: Readonly<Record<string, (context: NodeContext) => readonly Wiring
   Gather: gather,
   GatherElements: gatherElements,
   GatherND: gatherNd,
-  ScatterElements: scatterElements,
-  ScatterND: scatterNd,
+  ScatterElements: scatter,
+  ScatterND: scatter,
+  Compress: compress,
+  ReverseSequence: reverseSequence,
+  CenterCropPad: centerCropPad,
   Expand: expand,
   Tile: tile,
   Pad: pad,

@@ -1,5 +1,5 @@
 /**
- * The linear members of ai.onnx.ml as core operators: Scaler, LinearRegressor, LinearClassifier, and the SVMs with a
+ * The linear members of ai.onnx.ml as core operators: LinearRegressor, LinearClassifier, and the SVMs with a
  * linear kernel. Label and probability rules are ONNX Runtime's: with one row of coefficients the label is the second
  * one if the score is above 0, else the greatest score decides, lowest index on ties.
  */
@@ -26,8 +26,6 @@ class Rewriter {
   rewrite(node: GraphNode): void {
     if (node.domain !== DOMAIN) return void this.nodes.push(node);
     switch (node.type) {
-      case 'Scaler':
-        return this.scaler(node);
       case 'LinearRegressor':
         return this.linearRegressor(node);
       case 'LinearClassifier':
@@ -79,17 +77,6 @@ class Rewriter {
     const w = this.floats(node, `${output}/coefficients`, weights, [rows, weights.length / rows]);
     const b = this.floats(node, `${output}/intercepts`, bias, [rows]);
     return this.emit(node, 'Gemm', [x, w, b], output, { transB: { kind: 'int', value: 1 } });
-  }
-
-  private scaler(node: GraphNode): void {
-    const [offset, scale] = ['offset', 'scale'].map((name) => floatsAttribute(node, name) ?? []);
-    const centred = this.emit(
-      node,
-      'Sub',
-      [node.inputs[0]!, this.floats(node, 'offset', offset!, [offset!.length])],
-      `${node.outputs[0]!}/centred`,
-    );
-    this.emit(node, 'Mul', [centred, this.floats(node, 'scale', scale!, [scale!.length])], node.outputs[0]!);
   }
 
   private linearRegressor(node: GraphNode): void {

@@ -1,0 +1,138 @@
+/**
+ * Operators on integers written in those that a circuit carries: products and sums along axes by halving, matrix products
+ * as broadcast products and a sum, scattering with a reduction as one round for each repetition of a target. Arithmetic
+ * of a type wraps (or is carried) alike however terms are grouped, so grouping changes nothing.
+ */
+import type { Dtype } from '../onnx/graph.js';
+import { scatterTargets } from '../onnx/index-wiring.js';
+import { refuseNode, stringAttribute } from '../onnx/node.js';
+import { broadcastShapes, sizeOf, type NodeContext } from '../onnx/shape.js';
+import { reducedAxes } from '../onnx/wiring.js';
+import type { GraphBuilder, Tensor } from './builder.js';
+import { emitInteger } from './emit-integer.js';
+import type { Lowering } from './lowering.js';
+import { rangeOf } from './quantization.js';
+import { emitWiring, reshape } from './wires.js';
+
+/** One axis down to size 1: halves are combined element by element until one is left. */
+function halved(builder: GraphBuilder, name: string, x: Tensor, axis: number, operator: string): Tensor {
+  let whole = x;
+  while (whole.shape[axis]! > 1) {
+    const size = whole.shape[axis]!;
+    const half = Math.floor(size / 2);
+    const part = (from: number, to: number): Tensor => {
+      const bounds = [[from], [to], [axis]].map((list) => builder.int64s('slice', list).name);
+      const shape = whole.shape.map((dim, i) => (i === axis ? to - from : dim));
+      return builder.emit(
+        `${name}/part`,
+        { dtype: x.dtype, shape },
+        { type: 'Slice', inputs: [whole.name, ...bounds] },
+      );
+    };
+    const [first, second] = [part(0, half), part(half, 2 * half)];
+    let joint = emitInteger(builder, `${name}/half`, first, operator, [first, second]);
+    if (size % 2 === 1) {
+      const rest = part(size - 1, size);
+      const shape = joint.shape.map((dim, i) => (i === axis ? dim + 1 : dim));
+      joint = builder.emit(
+        `${name}/rest`,
+        { dtype: x.dtype, shape },
+        {
+          type: 'Concat',
+          inputs: [joint.name, rest.name],
+          attributes: { axis: { kind: 'int', value: axis } },
+        },
+      );
+    }
+    whole = joint;
+  }
+  return whole;
+}
+
+/** ReduceProd, ReduceL1, ReduceSumSquare and ReduceMean of integers. */
+export function reducedIntegers(lowering: Lowering, context: NodeContext): Tensor {
+  const { node } = context;
+  const { builder } = lowering;
+  const x = lowering.integer(node, 0);
+  const axes = [...reducedAxes(context)].sort((p, q) => p - q);
+  const output = { dtype: x.dtype, shape: lowering.shapeOf(node.outputs[0]!) };
+  if (node.type === 'ReduceProd') {
+    const product = axes.reduce((whole, axis) => halved(builder, node.name, whole, axis, 'Mul'), x);
+    return reshape(builder, node.name, product, output.shape);
+  }
+  const terms =
+    node.type === 'ReduceMean'
+      ? x
+      : node.type === 'ReduceL1'
+        ? emitInteger(builder, `${node.name}/magnitude`, x, 'Abs', [x])
+        : emitInteger(builder, `${node.name}/square`, x, 'Mul', [x, x]);
+  const sum = reshape(
+    builder,
+    node.name,
+    axes.reduce((whole, axis) => halved(builder, node.name, whole, axis, 'Add'), terms),
+    output.shape,
+  );
+  if (node.type !== 'ReduceMean') return sum;
+  const count = axes.reduce((product, axis) => product * x.shape[axis]!, 1);
+  const divisor = builder.scalar(`${node.name}/count`, x.dtype, count);
+  return emitInteger(builder, node.name, output, 'Div', [sum, divisor]);
+}
+
+/** MatMul of integer tensors: every product by itself, then sums over the inner axis. */
+export function integerMatMul(lowering: Lowering, context: NodeContext): Tensor {
+  const { node } = context;
+  const { builder } = lowering;
+  const [a, b] = [lowering.integer(node, 0), lowering.integer(node, 1)];
+  if (a.dtype !== b.dtype) refuseNode(node, 'operand dtypes', 'alike', `${a.dtype} and ${b.dtype}`);
+  const left = a.shape.length === 1 ? [1, ...a.shape] : a.shape;
+  const right = b.shape.length === 1 ? [...b.shape, 1] : b.shape;
+  // [.., m, k, 1] · [.., 1, k, n] is [.., m, k, n].
+  const rows = reshape(builder, `${node.name}/rows`, a, [...left, 1]);
+  const columns = reshape(builder, `${node.name}/columns`, b, [...right.slice(0, -2), 1, ...right.slice(-2)]);
+  const shape = broadcastShapes(rows.shape, columns.shape)!;
+  const products = emitInteger(builder, `${node.name}/products`, { dtype: a.dtype, shape }, 'Mul', [
+    rows,
+    columns,
+  ]);
+  const sums = halved(builder, node.name, products, shape.length - 2, 'Add');
+  return reshape(builder, node.name, sums, lowering.shapeOf(node.outputs[0]!));
+}
+
+const neutral: Readonly<Record<string, { operator: string; value: (dtype: Dtype) => number }>> = {
+  add: { operator: 'Add', value: () => 0 },
+  mul: { operator: 'Mul', value: () => 1 },
+  max: { operator: 'Max', value: (dtype) => rangeOf(dtype)[0]! },
+  min: { operator: 'Min', value: (dtype) => rangeOf(dtype)[1]! },
+};
+
+/** Updates that meet one target are taken one round after the other; in a round every other element is left alone. */
+export function scatteredIntegers(lowering: Lowering, context: NodeContext): Tensor {
+  const { node } = context;
+  const { builder } = lowering;
+  if (!context.constant(1)) refuseNode(node, 'indices', 'a constant', 'a value computed at run time');
+  const reduction = stringAttribute(node, 'reduction', 'none');
+  const rule = neutral[reduction] ?? refuseNode(node, 'reduction', 'none, add, mul, max or min', reduction);
+  const data = lowering.integer(node, 0);
+  const updates = lowering.integer(node, 2);
+  if (data.dtype === 'bool') refuseNode(node, 'dtype', 'an integer type', data.dtype);
+  const size = sizeOf(data.shape);
+  const rounds: Int32Array[] = [];
+  scatterTargets(context).forEach((target, update) => {
+    let round = rounds.find((map) => map[target] === -1);
+    if (!round) rounds.push((round = new Int32Array(size).fill(-1)));
+    round[target] = update;
+  });
+  // Beyond int32 nothing is carried, so the ends of int32 stand for those of wider types.
+  const fill = Math.min(Math.max(rule.value(data.dtype), -(2 ** 31)), 2 ** 31 - 1);
+  return rounds.reduce((whole, map) => {
+    const wiring = { shape: data.shape, sources: [2], map: () => map, fill };
+    const moved = emitWiring(
+      builder,
+      { ...context, node: { ...node, type: 'Gather' } },
+      wiring,
+      [updates],
+      fill,
+    );
+    return emitInteger(builder, node.name, data, rule.operator, [whole, moved]);
+  }, data);
+}
