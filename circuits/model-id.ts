@@ -12,7 +12,7 @@ export const SETUP_CLASS = { 'dev-single-party': 1, ceremony: 2 } as const;
 export type SetupClassName = keyof typeof SETUP_CLASS;
 
 /** Part of modelId: a compiler that writes other bytes for the same model is another compiler. */
-export const COMPILER_VERSION = 'verinfer-compiler/2';
+export const COMPILER_VERSION = 'verinfer-compiler/3';
 export const PROOF_SYSTEM_ID = 'groth16-bn254-v1';
 
 export interface ModelIdentity {

@@ -12,6 +12,7 @@ import type { LinearCombination } from '../r1cs/linear-combination.js';
 /** Bits of an exact range [0, size). */
 export function rangeBits(size: number): number {
   if (size <= 1) return 0;
+  if (size <= 2 ** 31) return 32 - Math.clz32(size - 1);
   const bits = Math.ceil(Math.log2(size));
   // The logarithm is rounded: just above 2^49 and beyond it is the power itself, one bit short.
   return 2 ** bits < size ? bits + 1 : bits;
@@ -20,8 +21,11 @@ export function rangeBits(size: number): number {
 /** Weight of bit j in the exact range [0, size). */
 export function rangeWeight(size: number, j: number): number {
   const bits = rangeBits(size);
-  return j < bits - 1 ? 2 ** j : size - 2 ** (bits - 1);
+  return j < bits - 1 ? POWERS[j] : size - POWERS[bits - 1];
 }
+
+/** Powers of two that a double holds exactly. */
+const POWERS = Float64Array.from({ length: 54 }, (_, j) => 2 ** j);
 
 /** The canonical bits of a value: the last weight only when the others cannot reach it. */
 export function writeRangeBits(values: Int32Array, first: number, size: number, value: number): void {
@@ -79,15 +83,17 @@ export function addRange(
 ): void {
   const bits = rangeBits(size);
   for (let j = fromBit; j < bits; j++) {
-    combination.add(first + j - fromBit, scale * rangeWeight(size, j));
+    const weight = j < bits - 1 ? POWERS[j] : size - POWERS[bits - 1];
+    combination.add(first + j - fromBit, scale * weight);
   }
 }
 
 /** Σ weightⱼ·bitⱼ under an assignment. */
 export function readRange(values: Int32Array, first: number, size: number): number {
   let sum = 0;
-  for (let j = 0, bits = rangeBits(size); j < bits; j++) sum += rangeWeight(size, j) * values[first + j];
-  return sum;
+  for (let j = 0, bits = rangeBits(size); j < bits - 1; j++) sum += POWERS[j] * values[first + j];
+  const top = rangeBits(size) - 1;
+  return top < 0 ? 0 : sum + rangeWeight(size, top) * values[first + top];
 }
 
 /**

@@ -6,10 +6,10 @@
 import type { ConstantTensor } from '../onnx/graph.js';
 import { refuseNode } from '../onnx/node.js';
 import type { NodeContext } from '../onnx/shape.js';
+import { windowAttributes } from '../onnx/window.js';
 import type { GraphBuilder, Tensor } from './builder.js';
 import { channelByChannel, hasOwnZeros } from './channel-zeros.js';
 import { alignSignedness, flipActivation, flipConstant, type Operand } from './linear.js';
-import { windowAttributes } from './linear-floats.js';
 import type { Lowering } from './lowering.js';
 import { perTensor, zeroPointTensor, type Quantization } from './quantization.js';
 import { integerBiasOf } from './bias.js';

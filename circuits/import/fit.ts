@@ -139,26 +139,47 @@ export function fitStaircase(
   return searchWithExceptions(steps, s) ?? { kind: 'thresholds', first: s.first, thresholds: s.thresholds };
 }
 
-/** What (a, b, c) must satisfy: lower[i]: a·acc + c ≥ b·y; upper[i]: a·acc + c < b·y. y is before the zero point. */
+/**
+ * What (a, b, c) must satisfy: at each of `lower` a·acc + c ≥ b·y, at each of `upper` a·acc + c < b·y. y is before the
+ * zero point. The outermost steps stand first: they reject a wrong slope soonest.
+ */
 interface Steps {
-  readonly lower: readonly { readonly acc: number; readonly y: number }[];
-  readonly upper: readonly { readonly acc: number; readonly y: number }[];
+  readonly lower: Bounds;
+  readonly upper: Bounds;
+}
+
+interface Bounds {
+  readonly acc: Float64Array;
+  readonly y: Float64Array;
 }
 
 function stepsOf(s: Staircase, zeroPoint: number): Steps {
-  const lower: { acc: number; y: number }[] = [];
-  const upper: { acc: number; y: number }[] = [];
-  const last = s.first + s.thresholds.length;
+  const count = s.thresholds.length;
+  const last = s.first + count;
   // A saturated end needs no bound of its own: the clamp takes whatever lies beyond it.
-  if (s.first > s.yMin) lower.push({ acc: s.accMin, y: s.first - zeroPoint });
-  if (last < s.yMax) upper.push({ acc: s.accMax, y: last + 1 - zeroPoint });
-  // Outermost steps first: they reject a wrong slope soonest.
-  for (const i of outermostFirst(s.thresholds.length)) {
+  const lower = boundsOf(count, s.first > s.yMin ? [s.accMin, s.first - zeroPoint] : undefined);
+  const upper = boundsOf(count, last < s.yMax ? [s.accMax, last + 1 - zeroPoint] : undefined);
+  outermostFirst(count).forEach((i, place) => {
     const y = s.first + 1 + i - zeroPoint;
-    lower.push({ acc: s.thresholds[i]!, y });
-    upper.push({ acc: s.thresholds[i]! - 1, y });
-  }
+    for (const [bounds, acc] of [
+      [lower, s.thresholds[i]!],
+      [upper, s.thresholds[i]! - 1],
+    ] as const) {
+      const at = bounds.acc.length - count + place;
+      bounds.acc[at] = acc;
+      bounds.y[at] = y;
+    }
+  });
   return { lower, upper };
+}
+
+function boundsOf(count: number, end: readonly [number, number] | undefined): Bounds {
+  const bounds = {
+    acc: new Float64Array(count + (end ? 1 : 0)),
+    y: new Float64Array(count + (end ? 1 : 0)),
+  };
+  if (end) [bounds.acc[0], bounds.y[0]] = end;
+  return bounds;
 }
 
 function outermostFirst(count: number): number[] {
@@ -174,13 +195,11 @@ function outermostFirst(count: number): number[] {
 function intervalOfC({ lower, upper }: Steps, a: number, b: number): { lo: number; hi: number } | undefined {
   let lo = -Infinity;
   let hi = Infinity;
-  for (const { acc, y } of lower) {
-    const bound = b * y - a * acc;
-    if (bound > lo && (lo = bound) > hi) return undefined;
-  }
-  for (const { acc, y } of upper) {
-    const bound = b * y - 1 - a * acc;
-    if (bound < hi && (hi = bound) < lo) return undefined;
+  const count = Math.max(lower.acc.length, upper.acc.length);
+  for (let i = 0; i < count; i++) {
+    if (i < lower.acc.length) lo = Math.max(lo, b * lower.y[i]! - a * lower.acc[i]!);
+    if (i < upper.acc.length) hi = Math.min(hi, b * upper.y[i]! - 1 - a * upper.acc[i]!);
+    if (lo > hi) return undefined;
   }
   return { lo, hi };
 }
@@ -190,27 +209,36 @@ const SEARCH_LIMIT = 2048;
 /** a·acc, b·y and their sums stay exact in a double and far below the field. */
 const MAX_COEFFICIENT = 2 ** 22;
 
-/** Pairs (a, b) with a/b near the slope, b ascending: b is what the range check of the remainder pays for. */
-function* candidates(slope: number, limit: number): Generator<[number, number]> {
+/** What is added to the rounded partner of a or b, in this order. */
+const NEAR = [0, 1, -1, 2];
+
+/**
+ * Calls `visit` with pairs (a, b) with a/b near the slope, b ascending (b is what the range check of the remainder pays
+ * for), until it returns true.
+ */
+function eachCandidate(slope: number, limit: number, visit: (a: number, b: number) => boolean): void {
   for (let i = 1; i <= limit; i++) {
     const partner = slope < 1 ? i / slope : i * slope;
     if (partner > MAX_COEFFICIENT && i > 1) return;
     const base = Math.floor(partner);
-    for (const j of [base, base + 1, base - 1, base + 2]) {
-      if (j >= 1) yield slope < 1 ? [i, j] : [j, i];
+    for (const near of NEAR) {
+      const j = base + near;
+      if (j >= 1 && (slope < 1 ? visit(i, j) : visit(j, i))) return;
     }
   }
 }
 
 function searchExact(steps: Steps, slope: number): FloorFit | undefined {
+  let found: FloorFit | undefined;
   // No step is reachable: y is constant, and any slope small enough to stay inside one step will do.
-  for (const [a, b] of candidates(slope, SEARCH_LIMIT)) {
+  eachCandidate(slope, SEARCH_LIMIT, (a, b) => {
     const interval = intervalOfC(steps, a, b);
-    if (!interval) continue;
+    if (!interval) return false;
     const c = Math.min(Math.max(Math.floor(b / 2), interval.lo), interval.hi);
-    return { kind: 'floor', a, b, c, exceptions: [] };
-  }
-  return undefined;
+    found = { kind: 'floor', a, b, c, exceptions: [] };
+    return true;
+  });
+  return found;
 }
 
 /** Approximations a/b of the slope tried for each bit length of b. */
@@ -224,10 +252,15 @@ function searchWithExceptions(
   steps: Steps,
   s: Staircase & { slope: number; zeroPoint: number },
 ): FloorFit | undefined {
-  const shortlist = closestPairs(s.slope).map(([a, b]) => {
-    const { c, violated } = mostAgreeableC(steps, a, b);
-    return { a, b, c, bits: Math.ceil(Math.log2(b)), bound: Math.ceil(Math.log2(b)) + 2 * violated };
-  });
+  const band = bandOf(s, s.slope);
+  const isHopeful = ([a, b]: readonly [number, number]): boolean =>
+    s.thresholds.length - mostSatisfiable(band, s.slope, a, b) <= MAX_EXCEPTIONS;
+  const shortlist = closestPairs(s.slope)
+    .filter(isHopeful)
+    .map(([a, b]) => {
+      const { c, violated } = mostAgreeableC(steps, a, b);
+      return { a, b, c, bits: Math.ceil(Math.log2(b)), bound: Math.ceil(Math.log2(b)) + 2 * violated };
+    });
   shortlist.sort((p, q) => p.bound - q.bound || p.b - q.b);
   let best: { cost: number; fit: FloorFit } | undefined;
   for (const { a, b, c, bits, bound } of shortlist) {
@@ -244,23 +277,44 @@ function searchWithExceptions(
 /** For each bit length of b, the pairs whose quotient is nearest the slope. */
 function closestPairs(slope: number): [number, number][] {
   const byLength = new Map<number, { pair: [number, number]; error: number }[]>();
-  for (const pair of candidates(slope, 256)) {
-    const error = Math.abs(pair[0] / pair[1] - slope);
-    const length = Math.ceil(Math.log2(pair[1]));
+  eachCandidate(slope, 256, (a, b) => {
+    const error = Math.abs(a / b - slope);
+    const length = Math.ceil(Math.log2(b));
     const kept = byLength.get(length) ?? [];
     byLength.set(length, kept);
-    if (kept.length === TRIED_PER_LENGTH && error >= kept[kept.length - 1]!.error) continue;
-    kept.push({ pair, error });
+    if (kept.length === TRIED_PER_LENGTH && error >= kept[kept.length - 1]!.error) return false;
+    kept.push({ pair: [a, b], error });
     kept.sort((p, q) => p.error - q.error);
     kept.length = Math.min(kept.length, TRIED_PER_LENGTH);
-  }
+    return false;
+  });
   return [...byLength.values()].flatMap((kept) => kept.map(({ pair }) => pair));
+}
+
+/**
+ * At least as many steps as any single c can satisfy. Step y wants c in [b·y − a·T, b·y − a·T + a − 1]. With T on the
+ * line y/slope but for a band of width w, two satisfied steps lie at most a·(1 + w)/|b − a/slope| levels apart.
+ */
+function mostSatisfiable(band: number, slope: number, a: number, b: number): number {
+  return (a * (1 + band)) / Math.abs(b - a / slope) + 1;
+}
+
+/** How far the thresholds stray from a line of the given slope: the width of the band that holds them. */
+function bandOf({ thresholds }: Staircase, slope: number): number {
+  let low = Infinity;
+  let high = -Infinity;
+  thresholds.forEach((threshold, i) => {
+    const distance = threshold - i / slope;
+    low = Math.min(low, distance);
+    high = Math.max(high, distance);
+  });
+  return high - low;
 }
 
 /** The c that violates the fewest steps, by a sweep over the sorted ends of their intervals. */
 function mostAgreeableC({ lower, upper }: Steps, a: number, b: number): { c: number; violated: number } {
-  const from = Float64Array.from(lower, ({ acc, y }) => b * y - a * acc).sort();
-  const to = Float64Array.from(upper, ({ acc, y }) => b * y - 1 - a * acc).sort();
+  const from = lower.acc.map((acc, i) => b * lower.y[i]! - a * acc).sort();
+  const to = upper.acc.map((acc, i) => b * upper.y[i]! - 1 - a * acc).sort();
   let c = Math.floor(b / 2);
   let violated = Infinity;
   for (let i = 0, ended = 0; i < from.length; i++) {
@@ -341,7 +395,10 @@ function halfEvenHolds({ m, k }: HalfEvenFit, s: Staircase, zeroPoint: number): 
     return left > right || (left === right && y % 2 === 0);
   };
   const { lower, upper } = stepsOf(s, zeroPoint);
-  return lower.every(({ acc, y }) => reaches(acc, y)) && upper.every(({ acc, y }) => !reaches(acc, y));
+  return (
+    lower.acc.every((acc, i) => reaches(acc, lower.y[i]!)) &&
+    upper.acc.every((acc, i) => !reaches(acc, upper.y[i]!))
+  );
 }
 
 /** What a fit computes: the reference that tests hold against the float formula. */

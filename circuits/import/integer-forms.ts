@@ -1,18 +1,34 @@
 /**
  * Operators on integers written in those that a circuit carries: products and sums along axes by halving, matrix products
- * as broadcast products and a sum, scattering with a reduction as one round for each repetition of a target. Arithmetic
- * of a type wraps (or is carried) alike however terms are grouped, so grouping changes nothing.
+ * as broadcast products and a sum, scattering with a reduction as one round for each repetition of a target.
  */
 import type { Dtype } from '../onnx/graph.js';
 import { scatterTargets } from '../onnx/index-wiring.js';
 import { refuseNode, stringAttribute } from '../onnx/node.js';
 import { broadcastShapes, sizeOf, type NodeContext } from '../onnx/shape.js';
+import { dtypeCodes } from '../onnx/tensor.js';
 import { reducedAxes } from '../onnx/wiring.js';
 import type { GraphBuilder, Tensor } from './builder.js';
 import { emitInteger } from './emit-integer.js';
 import type { Lowering } from './lowering.js';
 import { rangeOf } from './quantization.js';
 import { emitWiring, reshape } from './wires.js';
+
+export function castTo(builder: GraphBuilder, name: string, x: Tensor, dtype: Dtype): Tensor {
+  if (x.dtype === dtype) return x;
+  const attributes = { to: { kind: 'int', value: dtypeCodes[dtype] } } as const;
+  return emitInteger(builder, `${name}/${dtype}`, { dtype, shape: x.shape }, 'Cast', [x], attributes);
+}
+
+/**
+ * Sums and products over an axis are taken as int64, of which a circuit carries what fits int32: what int32 becomes
+ * beyond its range differs between ONNX Runtime's kernels, so such an inference is refused.
+ */
+const WIDE: Partial<Record<Dtype, Dtype>> = { int32: 'int64', uint32: 'int64', uint64: 'int64' };
+
+function widened(builder: GraphBuilder, name: string, x: Tensor): Tensor {
+  return castTo(builder, name, x, WIDE[x.dtype] ?? x.dtype);
+}
 
 /** One axis down to size 1: halves are combined element by element until one is left. */
 function halved(builder: GraphBuilder, name: string, x: Tensor, axis: number, operator: string): Tensor {
@@ -49,16 +65,21 @@ function halved(builder: GraphBuilder, name: string, x: Tensor, axis: number, op
   return whole;
 }
 
+/** What ONNX lets these reductions take. */
+const reduced: readonly Dtype[] = ['int32', 'uint32', 'int64', 'uint64'];
+
 /** ReduceProd, ReduceL1, ReduceSumSquare and ReduceMean of integers. */
 export function reducedIntegers(lowering: Lowering, context: NodeContext): Tensor {
   const { node } = context;
   const { builder } = lowering;
-  const x = lowering.integer(node, 0);
+  const given = lowering.integer(node, 0);
+  if (!reduced.includes(given.dtype)) refuseNode(node, 'dtype', reduced.join(', '), given.dtype);
+  const x = widened(builder, node.name, given);
   const axes = [...reducedAxes(context)].sort((p, q) => p - q);
-  const output = { dtype: x.dtype, shape: lowering.shapeOf(node.outputs[0]!) };
+  const shape = lowering.shapeOf(node.outputs[0]!);
   if (node.type === 'ReduceProd') {
     const product = axes.reduce((whole, axis) => halved(builder, node.name, whole, axis, 'Mul'), x);
-    return reshape(builder, node.name, product, output.shape);
+    return castTo(builder, node.name, reshape(builder, node.name, product, shape), given.dtype);
   }
   const terms =
     node.type === 'ReduceMean'
@@ -70,20 +91,24 @@ export function reducedIntegers(lowering: Lowering, context: NodeContext): Tenso
     builder,
     node.name,
     axes.reduce((whole, axis) => halved(builder, node.name, whole, axis, 'Add'), terms),
-    output.shape,
+    shape,
   );
-  if (node.type !== 'ReduceMean') return sum;
+  if (node.type !== 'ReduceMean') return castTo(builder, node.name, sum, given.dtype);
   const count = axes.reduce((product, axis) => product * x.shape[axis]!, 1);
   const divisor = builder.scalar(`${node.name}/count`, x.dtype, count);
-  return emitInteger(builder, node.name, output, 'Div', [sum, divisor]);
+  const mean = emitInteger(builder, node.name, { dtype: x.dtype, shape }, 'Div', [sum, divisor]);
+  return castTo(builder, node.name, mean, given.dtype);
 }
 
 /** MatMul of integer tensors: every product by itself, then sums over the inner axis. */
 export function integerMatMul(lowering: Lowering, context: NodeContext): Tensor {
   const { node } = context;
   const { builder } = lowering;
-  const [a, b] = [lowering.integer(node, 0), lowering.integer(node, 1)];
-  if (a.dtype !== b.dtype) refuseNode(node, 'operand dtypes', 'alike', `${a.dtype} and ${b.dtype}`);
+  const given = [lowering.integer(node, 0), lowering.integer(node, 1)] as const;
+  const { dtype } = given[0];
+  if (dtype !== given[1].dtype) refuseNode(node, 'operand dtypes', 'alike', `${dtype} and ${given[1].dtype}`);
+  if (!reduced.includes(dtype)) refuseNode(node, 'dtype', reduced.join(', '), dtype);
+  const [a, b] = given.map((operand) => widened(builder, node.name, operand)) as [Tensor, Tensor];
   const left = a.shape.length === 1 ? [1, ...a.shape] : a.shape;
   const right = b.shape.length === 1 ? [...b.shape, 1] : b.shape;
   // [.., m, k, 1] · [.., 1, k, n] is [.., m, k, n].
@@ -95,7 +120,12 @@ export function integerMatMul(lowering: Lowering, context: NodeContext): Tensor 
     columns,
   ]);
   const sums = halved(builder, node.name, products, shape.length - 2, 'Add');
-  return reshape(builder, node.name, sums, lowering.shapeOf(node.outputs[0]!));
+  return castTo(
+    builder,
+    node.name,
+    reshape(builder, node.name, sums, lowering.shapeOf(node.outputs[0]!)),
+    dtype,
+  );
 }
 
 const neutral: Readonly<Record<string, { operator: string; value: (dtype: Dtype) => number }>> = {

@@ -5,7 +5,7 @@ import type { NodeContext, ValueType } from '../onnx/shape.js';
 import { reducedAxes } from '../onnx/wiring.js';
 import type { Tensor } from './builder.js';
 import { emitInteger } from './emit-integer.js';
-import { integerMatMul, reducedIntegers, scatteredIntegers } from './integer-forms.js';
+import { castTo, integerMatMul, reducedIntegers, scatteredIntegers } from './integer-forms.js';
 import { gatherComputed, lowerOneHot, triangle } from './selection.js';
 import type { Lowering } from './lowering.js';
 import { rangeOf } from './quantization.js';
@@ -46,6 +46,14 @@ function reduce(lowering: Lowering, context: NodeContext): Tensor {
   const x = lowering.integer(node, 0);
   if (!(node.type === 'ReduceSum' ? summed : compared).includes(x.dtype))
     refuseNode(node, 'dtype', (node.type === 'ReduceSum' ? summed : compared).join(', '), x.dtype);
+  // A sum of int32 beyond its type saturates in ONNX Runtime: as int64 it is refused for the inference.
+  if (node.type === 'ReduceSum' && x.dtype === 'int32') {
+    const wide = { ...type, dtype: 'int64' } as const;
+    const operands = [castTo(builder, node.name, x, 'int64'), builder.int64s('axes', axes)];
+    const keepdims = { kind: 'int', value: intAttribute(node, 'keepdims', 1) } as const;
+    const sum = emitInteger(builder, `${node.name}/sum`, wide, 'ReduceSum', operands, { keepdims });
+    return castTo(builder, node.name, sum, 'int32');
+  }
   const operands = [x, builder.int64s('axes', axes)];
   const keepdims = { kind: 'int', value: intAttribute(node, 'keepdims', 1) } as const;
   return emitInteger(builder, node.name, type, node.type, operands, { keepdims });

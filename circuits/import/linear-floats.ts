@@ -2,7 +2,7 @@
 import type { ConstantTensor, GraphNode } from '../onnx/graph.js';
 import { floatAttribute, intAttribute, refuseNode } from '../onnx/node.js';
 import { sizeOf, type NodeContext } from '../onnx/shape.js';
-import { windowOf } from '../onnx/window.js';
+import { windowAttributes } from '../onnx/window.js';
 import { wiringOf } from '../onnx/wiring.js';
 import { scaled } from './accumulator.js';
 import { constantOf } from './constant-float.js';
@@ -40,22 +40,6 @@ export function lowerQLinearConv(lowering: Lowering, context: NodeContext): void
       attributes: windowAttributes(context, 0, 3),
     }),
   );
-}
-
-/** Kernel, strides, dilations and pads spelled out, `auto_pad` resolved. */
-export function windowAttributes(
-  context: NodeContext,
-  x: number,
-  w: number,
-): Record<string, readonly number[] | number> {
-  const window = windowOf(context, context.type(x)!.shape.slice(2), context.type(w)!.shape.slice(2));
-  return {
-    dilations: window.dilations,
-    group: intAttribute(context.node, 'group', 1),
-    kernel_shape: window.kernel,
-    pads: [...window.before, ...window.after],
-    strides: window.strides,
-  };
 }
 
 export function lowerQLinearMatMul(lowering: Lowering, context: NodeContext): void {

@@ -155,3 +155,19 @@ export function transposedPads(
   const before = total.map((t) => (autoPad === 'SAME_UPPER' ? Math.floor(t / 2) : t - Math.floor(t / 2)));
   return { before, after: total.map((t, i) => t - before[i]!), output };
 }
+
+/** Kernel, strides, dilations and pads spelled out, `auto_pad` resolved. */
+export function windowAttributes(
+  context: NodeContext,
+  x: number,
+  w: number,
+): Record<string, readonly number[] | number> {
+  const window = windowOf(context, context.type(x)!.shape.slice(2), context.type(w)!.shape.slice(2));
+  return {
+    dilations: window.dilations,
+    group: intAttribute(context.node, 'group', 1),
+    kernel_shape: window.kernel,
+    pads: [...window.before, ...window.after],
+    strides: window.strides,
+  };
+}

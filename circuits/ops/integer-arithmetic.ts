@@ -1,6 +1,7 @@
 /**
  * Add, Sub, Mul, Neg, Abs (ai.onnx 13, 14) on integers, results as carried.ts says. Sums cost nothing but the wrap, and
  * that only where the bounds reach beyond the type. ReduceSum, ReduceMax, ReduceMin (13).
+ * Refused: a ReduceSum of int32 that can leave its type.
  */
 import { AffineWriter, gathered, type AffineTensor } from '../affine.js';
 import * as max from '../gadgets/max.js';
@@ -11,7 +12,7 @@ import type { Builder } from '../r1cs/builder.js';
 import { LinearCombination } from '../r1cs/linear-combination.js';
 import { broadcastIndices, broadcastShape, dtypeRange, elementCount, stridesOf } from '../tensor.js';
 import { accumulate } from './bilinear.js';
-import { requireInteger, settle, settled, settledProduct, settleProduct } from './carried.js';
+import { requireInteger, settle, settled, settledProduct, settleProduct, targetOf } from './carried.js';
 import { defineOp, type NodeView, type Op } from './op.js';
 
 const SUPPORTS = 'integer types; wraps around, of uint32 and 64-bit types results inside int32';
@@ -173,7 +174,7 @@ interface Reduction {
 export const reduceSum = defineOp<Reduction>({
   type: 'ReduceSum',
   domain: '',
-  supports: 'integer types, constant axes; wraps around, of uint32 and 64-bit types results inside int32',
+  supports: 'integer types, constant axes; an int32 sum must stay inside the type',
   attributes(view) {
     const x = view.operand(0, 'data');
     requireInteger(view, x);
@@ -185,7 +186,7 @@ export const reduceSum = defineOp<Reduction>({
     const data = Int32Array.from({ length: elementCount(type.shape) }, (_, group) => {
       let sum = 0;
       for (let k = 0; k < groupSize; k++) sum += x.data[members[group * groupSize + k]];
-      return settled('ReduceSum', sum, type.dtype);
+      return targetOf(type.dtype).wraps ? sum : settled('ReduceSum', sum, type.dtype);
     });
     return [{ ...type, data }];
   },
@@ -203,7 +204,12 @@ export const reduceSum = defineOp<Reduction>({
       }
       writer.combination(sum.normalize(), lo, hi);
     }
-    return [Quantized.of(type, settle(circuit, writer.finish(type.shape), type.dtype))];
+    const { min, max: top, wraps } = targetOf(type.dtype);
+    const sums = writer.finish(type.shape);
+    if (wraps && (sums.lo.some((value) => value < min) || sums.hi.some((value) => value > top))) {
+      throw new RangeError(`a sum can leave ${type.dtype}`);
+    }
+    return [Quantized.of(type, settle(circuit, sums, type.dtype))];
   },
 });
 
