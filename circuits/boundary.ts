@@ -157,6 +157,11 @@ function inputBoundary(graph: Graph, given: ValueInfo, node: GraphNode | undefin
   const scales = view.scales(1, 'y_scale', channels);
   const dtype = view.hasOperand(2) ? quantizedDtype(view, view.constant(2, 'y_zero_point').dtype) : 'uint8';
   const zeroPoints = view.zeroPoints(2, 'y_zero_point', dtype, channels);
+  scales.forEach((scale, i) => {
+    const zeroPoint = zeroPoints[zeroPoints.length === 1 ? 0 : i];
+    if (!standsForFloats({ scale, zeroPoint }, dtype))
+      view.refuse('y_scale', 'one at which every integer stands for a finite float32', `${scale}`);
+  });
   const quantization = {
     scale: scales[0],
     zeroPoint: zeroPoints[0],
@@ -175,6 +180,14 @@ function inputBoundary(graph: Graph, given: ValueInfo, node: GraphNode | undefin
 function quantizedDtype(view: NodeView, dtype: Dtype): PackedDtype {
   if (dtype === 'int8' || dtype === 'uint8' || dtype === 'int16' || dtype === 'uint16') return dtype;
   return view.refuse('y_zero_point', 'int8, uint8, int16 or uint16', dtype);
+}
+
+/** An input integer that no float is quantized to would be proven of an input that nobody can give. */
+function standsForFloats({ scale, zeroPoint }: Quantization, dtype: PackedDtype): boolean {
+  const { bytes, min } = PACKED_DTYPES[dtype];
+  return [min, min + 2 ** (8 * bytes) - 1].every((end) =>
+    Number.isFinite(Math.fround((end - zeroPoint) * scale)),
+  );
 }
 
 /** ONNX Runtime has DequantizeLinear of 16-bit integers at our opset in its own domain only. */

@@ -11,6 +11,7 @@ import type { Dtype, Graph } from '../../circuits/onnx/graph.js';
 import { Builder } from '../../circuits/r1cs/builder.js';
 import { LinearCombination } from '../../circuits/r1cs/linear-combination.js';
 import { wiresAsTensor } from '../../circuits/affine.js';
+import { traceRuntime } from '../../service/audit/replay.js';
 import { GraphWriter, int, ints, smallConvnet } from '../support/graphs.js';
 import { runtimeOutputs } from '../support/operator-agreement.js';
 import { random } from '../support/random.js';
@@ -321,4 +322,30 @@ test('finding-35: a table whose entries lie more than 2^31 apart has a proof for
     const { r1cs, givenWires } = compile(graph);
     t.deepEqual(checkUniqueness(r1cs, { givenWires }).undetermined, []);
   }
+});
+
+test('finding-38: every integer of a quantized input stands for a float', async (t) => {
+  // At a scale of 3e38 the largest float is 1: the integer 100 had a proof, and a replay fed infinity, which is 127.
+  const graph = (scale: number, zeroPoint: number) => {
+    const g = new GraphWriter();
+    const x = g.node('QuantizeLinear', [
+      g.input('x', 'float32', [2]),
+      g.scale(scale),
+      g.zeroPoint('int8', zeroPoint),
+    ]);
+    return g.finish([{ name: g.node('Relu', [x]), dtype: 'int8', shape: [2] }]);
+  };
+  const largest = Math.fround(3.4028234663852886e38 / 256);
+  for (const zeroPoint of [-128, 0, 127]) {
+    const imported = importModel(encodeGraph(graph(largest, zeroPoint)));
+    const model = compile(imported.graph);
+    const inputs = new Map([['x', Int32Array.of(-128, 127)]]);
+    const trace = await traceRuntime(imported, model.manifest, inputs);
+    t.deepEqual(Array.from(trace[0]!.values, Number), [-128, 127]);
+  }
+  t.throws(() => compile(graph(Math.fround(1.4e36), -128)), {
+    instanceOf: ModelRefused,
+    message: /every integer stands for a finite float32/,
+  });
+  t.notThrows(() => compile(graph(Math.fround(1.4e36), 0)));
 });
