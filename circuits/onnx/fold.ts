@@ -89,9 +89,12 @@ function toDtype(dtype: Dtype, value: number | bigint): number | bigint {
   if (dtype === 'int64' || dtype === 'uint64')
     return typeof value === 'bigint' ? value : BigInt(Number.isFinite(value) ? Math.trunc(value) : 0);
   if (dtype === 'bool') return Number(value) !== 0 ? 1 : 0;
+  if (isFloating(dtype)) return Number(value);
   // Typed arrays wrap 53-bit integers as ONNX's fixed-width types do; wider bigints are reduced first.
-  return typeof value === 'bigint' ? Number(BigInt.asIntN(dtype === 'float32' ? 64 : 32, value)) : value;
+  return typeof value === 'bigint' ? Number(BigInt.asIntN(32, value)) : value;
 }
+
+const isFloating = (dtype: Dtype): boolean => dtype === 'float32' || dtype === 'float64';
 
 /** Elements of the source inputs, picked by an index map. */
 export function moved(
@@ -125,11 +128,12 @@ function binary(
   return (context, { dtype, shape }) => {
     const [a, b] = [context.constant(0)!, context.constant(1)!];
     const [mapA, mapB] = [broadcastMap(a.shape, shape), broadcastMap(b.shape, shape)];
-    const isFloat = a.dtype === 'float32';
+    const isFloat = isFloating(a.dtype);
     let undefinedResult = false;
+    // Of float32 the exact operation in double, rounded once more where it is stored, is the operation in float32.
     const result = filled(dtype, shape, (i) => {
       const [x, y] = [a.data[mapA[i]!]!, b.data[mapB[i]!]!];
-      if (isFloat) return Math.fround(float(Number(x), Number(y)));
+      if (isFloat) return float(Number(x), Number(y));
       const value = integer(BigInt(x), BigInt(y));
       if (value === undefined) undefinedResult = true;
       return BigInt.asIntN(64, value ?? 0n);
@@ -149,7 +153,7 @@ function unary(float: (x: number) => number, integer: (x: bigint) => bigint): Fo
   return (context, { dtype, shape }) => {
     const { data, dtype: from } = context.constant(0)!;
     return filled(dtype, shape, (i) =>
-      from === 'float32' ? float(Number(data[i])) : integer(BigInt(data[i]!)),
+      isFloating(from) ? float(Number(data[i])) : integer(BigInt(data[i]!)),
     );
   };
 }
@@ -161,7 +165,7 @@ const reduceFold =
   (start: bigint, combine: (a: bigint, b: bigint) => bigint): Fold =>
   (context, { dtype, shape }) => {
     const { data, dtype: from, shape: fromShape } = context.constant(0)!;
-    if (from === 'float32') return undefined;
+    if (isFloating(from)) return undefined;
     const axes = reducedAxes(context);
     const kept = fromShape.map((dim, axis) => (axes.has(axis) ? 1 : dim));
     const strides = stridesOf(kept);
@@ -192,10 +196,13 @@ const folds: Readonly<Record<string, Fold>> = {
     (a, b) => (b === 0n ? undefined : a / b),
     (a, b) => a / b,
   ),
-  Mod: binary(
-    (a, b) => (b === 0n ? undefined : ((a % b) + b) % b),
-    (a, b) => a % b,
-  ),
+  // The sign of the divisor, or with fmod that of the dividend.
+  Mod: (context, output) =>
+    binary(
+      (a, b) =>
+        b === 0n ? undefined : intAttribute(context.node, 'fmod', 0) === 1 ? a % b : ((a % b) + b) % b,
+      (a, b) => a % b,
+    )(context, output),
   Max: binary(largest, largest),
   Min: binary(smallest, smallest),
   And: binary(
@@ -219,7 +226,7 @@ const folds: Readonly<Record<string, Fold>> = {
   Abs: unary(Math.abs, (x) => (x < 0n ? -x : x)),
   Sqrt: unary(Math.sqrt, (x) => x),
   Reciprocal: unary(
-    (x) => Math.fround(1 / x),
+    (x) => 1 / x,
     (x) => x,
   ),
   Floor: unary(Math.floor, (x) => x),
@@ -231,9 +238,7 @@ const folds: Readonly<Record<string, Fold>> = {
   Cast: (context, { dtype, shape }) => {
     const { data } = context.constant(0)!;
     return filled(dtype, shape, (i) =>
-      dtype !== 'float32' && dtype !== 'bool' && typeof data[i] === 'number'
-        ? Math.trunc(data[i]!)
-        : data[i]!,
+      !isFloating(dtype) && dtype !== 'bool' && typeof data[i] === 'number' ? Math.trunc(data[i]!) : data[i]!,
     );
   },
   Where: (context, { dtype, shape }) => {

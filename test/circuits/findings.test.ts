@@ -7,6 +7,7 @@ import * as requantize from '../../circuits/gadgets/requantize.js';
 import { check, compile } from '../../circuits/index.js';
 import { importModel } from '../../circuits/import/import.js';
 import { encodeGraph } from '../../circuits/onnx/encode.js';
+import { loadGraph } from '../../circuits/onnx/load.js';
 import type { Dtype, Graph } from '../../circuits/onnx/graph.js';
 import { Builder } from '../../circuits/r1cs/builder.js';
 import { LinearCombination } from '../../circuits/r1cs/linear-combination.js';
@@ -348,4 +349,52 @@ test('finding-38: every integer of a quantized input stands for a float', async 
     message: /every integer stands for a finite float32/,
   });
   t.notThrows(() => compile(graph(Math.fround(1.4e36), 0)));
+});
+
+test('finding-39: constants of doubles fold as doubles, wide integers cast whole, Mod keeps the sign it is asked for', (t) => {
+  // A double that is no integer ended the loader with an untyped error; 5·10⁹ cast to double became 705,032,704.
+  const known = (build: (g: GraphWriter) => string): number[] => {
+    const g = new GraphWriter();
+    const folded = build(g);
+    const x = g.node('Identity', [g.input('x', 'int8', [1])]);
+    const graph = loadGraph(encodeGraph(g.finish([{ name: x, dtype: 'int8', shape: [1] }])));
+    return Array.from(graph.constants.get(folded)!.data as ArrayLike<number>, Number);
+  };
+  const double = (g: GraphWriter, value: number) => g.constant('float64', [1], [value]);
+  const third = 1 / 3;
+  t.deepEqual(
+    known((g) => g.node('Add', [double(g, third), double(g, 1e-9)])),
+    [third + 1e-9],
+  );
+  t.deepEqual(
+    known((g) => g.node('Greater', [double(g, 2.5), double(g, 1.5)])),
+    [1],
+  );
+  t.deepEqual(
+    known((g) => g.node('Sqrt', [double(g, 2)])),
+    [Math.SQRT2],
+  );
+  t.deepEqual(
+    known((g) => g.node('Reciprocal', [double(g, 3)])),
+    [third],
+  );
+  t.deepEqual(
+    known((g) => g.node('Add', [g.constant('float32', [1], [1]), g.constant('float32', [1], [1e-9])])),
+    [1],
+  );
+  for (const [dtype, value] of [
+    ['int64', 5e9],
+    ['uint64', 2 ** 63],
+  ] as const)
+    for (const to of [1, 11])
+      t.deepEqual(
+        known((g) => g.node('Cast', [g.constant(dtype, [1], [value])], { to: int(to) })),
+        [value],
+      );
+  const remainder = (fmod: number) =>
+    known((g) => {
+      const operands = [-7, 3].map((value) => g.constant('int32', [1], [value]));
+      return g.node('Mod', operands, { fmod: int(fmod) });
+    });
+  t.deepEqual([remainder(0), remainder(1)], [[2], [-1]]);
 });
