@@ -23,6 +23,7 @@ import { requireUnique } from '../circuits/r1cs/uniqueness.js';
 import { vkHash, verifyingKeyToJson } from '../prover/codec.js';
 import { derivedPathOf, setupDevelopment } from '../prover/index.js';
 import { executedModelOf } from './executed-model.js';
+import { openSession } from './inference/session.js';
 import type { TensorDtype } from './inference/tensors.js';
 import type { FileTable, ModelDescription } from './model-description.js';
 import { checkFile, folderOf, publishFolder, readDescription, tableOf, writeJson } from './model-folder.js';
@@ -80,6 +81,7 @@ export async function installModel(bytes: Uint8Array, options: InstallOptions): 
   const known = await reuse(pointer, modelsFolder);
   if (known) return known;
 
+  await requireRuntime(executed);
   const isChecked = requireUnique(compiled.r1cs, compiled.givenWires);
   const notes = isChecked
     ? importNotes
@@ -123,6 +125,19 @@ export async function installModel(bytes: Uint8Array, options: InstallOptions): 
   } finally {
     await rm(partial, { recursive: true, force: true });
   }
+}
+
+/** A graph that ONNX Runtime does not take (types that its operators do not mix) would be set up and never answered. */
+export async function requireRuntime(executed: Uint8Array): Promise<void> {
+  const session = await openSession(executed, []).catch((error: unknown) => {
+    throw new ModelRefused({
+      where: 'executed graph',
+      what: 'operators and types',
+      expected: 'those of ONNX Runtime',
+      got: (error as Error).message.replace(/\p{C}/gu, ' ').slice(0, 300),
+    });
+  });
+  await session.close();
 }
 
 /** In millionths. Below it a quantization is worth a second look before anyone pays for its answers. */

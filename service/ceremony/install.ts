@@ -13,7 +13,7 @@ import { writeR1cs } from '../../circuits/r1cs/file.js';
 import { InvalidCeremony } from '../../prover/ceremony-error.js';
 import { verifyingKeyFromJson, verifyingKeyToJson } from '../../prover/codec.js';
 import type { VerifyingKey } from '../../prover/keys.js';
-import { compileUpload, describe, type InstalledModel } from '../install.js';
+import { compileUpload, describe, type InstalledModel, requireRuntime } from '../install.js';
 import { publishFolder, tableOf, writeJson } from '../model-folder.js';
 import { canonicalText, manifestDigest } from '../verifier/receipt.js';
 import { ceremonyPaths } from './folder.js';
@@ -37,6 +37,7 @@ export async function installCeremonyModel(
 ): Promise<InstalledModel> {
   const { name, modelsFolder, inputMode = 'committed', outputMode = 'packed' } = options;
   const { compiled, executed, notes } = compileUpload(onnx, { inputMode, outputMode });
+  await requireRuntime(executed);
   const partial = join(modelsFolder, `partial-${randomBytes(8).toString('hex')}`);
   await mkdir(partial, { recursive: true });
   try {

@@ -1,6 +1,6 @@
 /** C28: what quantizing a model cost is bound by its manifest, and a poor model is served only if that is accepted. */
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -13,6 +13,7 @@ import { RECORD_KEY } from '../../circuits/quantization-record.js';
 import { SeededRandom } from '../../models/train/random.js';
 import { compileUpload, installModel } from '../../service/install.js';
 import { manifestDigest } from '../../service/verifier/receipt.js';
+import { GraphWriter } from '../support/graphs.js';
 
 const random = new SeededRandom(28);
 const numbers = (count: number): Float32Array =>
@@ -69,6 +70,20 @@ test('C28 a model below the threshold is not installed unless its drift is accep
   >;
   t.like(manifest['quantizedFrom'], { agreementPpm: 940_000, samples: 64 });
   t.like(description.manifest['quantizedFrom'], { agreementPpm: 940_000 });
+});
+
+test('finding-40: a model that ONNX Runtime cannot run is not set up', async (t) => {
+  // The circuit compares the integers whatever their types; ONNX Runtime has no such comparison, and no answer.
+  const modelsFolder = await mkdtemp(join(tmpdir(), 'verinfer-mixed-'));
+  t.teardown(() => rm(modelsFolder, { recursive: true, force: true }));
+  const g = new GraphWriter();
+  const z = g.node('Greater', [g.input('x', 'int8', [2]), g.input('y', 'int32', [2])]);
+  const mixed = encodeGraph(g.finish([{ name: z, dtype: 'bool', shape: [2] }]));
+  await t.throwsAsync(installModel(mixed, { name: 'mixed', modelsFolder }), {
+    instanceOf: ModelRefused,
+    message: /must be those of ONNX Runtime, got .*Greater/,
+  });
+  t.deepEqual(await readdir(modelsFolder), []);
 });
 
 test('C28 figures that cannot be read are refused, not dropped', async (t) => {
