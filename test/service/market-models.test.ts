@@ -5,6 +5,7 @@ import { InputRefused } from '../../circuits/errors.js';
 import { importModel } from '../../circuits/import/import.js';
 import { compile, type CompiledModel } from '../../circuits/index.js';
 import { encodeGraph } from '../../circuits/onnx/encode.js';
+import { ORDERED_RANGE } from '../../circuits/ordered-float.js';
 import { SeededRandom } from '../../models/train/random.js';
 import { Problem } from '../../service/errors.js';
 import type { TensorDtype } from '../../service/inference/tensors.js';
@@ -105,10 +106,16 @@ test('M09 an opening that cannot be proved is refused before anything is put at 
   await t.throwsAsync(open('other', { inputs: { [input!.name]: right }, salt }, 1), {
     instanceOf: InputRefused,
   });
-  // A place in the order of floats that is no finite number.
+  // A place in the order of floats that is no finite number, and one that is none at all.
   const forest = compile(importModel(encodeGraph(randomForest(new SeededRandom(7)).graph)).graph);
   const features = forest.manifest.inputs[0]!.shape.reduce((a, b) => a * b, 1);
-  const places = { [forest.manifest.inputs[0]!.name]: Array.from({ length: features }, () => 0x7fc00000) };
   const tree = { id: 't', description: described(forest) } as unknown as ModelRow;
-  await t.throwsAsync(openOf(tree, forest)('t', { inputs: places, salt }, 1), { instanceOf: Problem });
+  const openPlaces = (place: number) => {
+    const inputs = { [forest.manifest.inputs[0]!.name]: Array.from({ length: features }, () => place) };
+    return openOf(tree, forest)('t', { inputs, salt }, 1);
+  };
+  for (const place of [...ORDERED_RANGE, 0x7f800000])
+    await t.throwsAsync(openPlaces(place), { instanceOf: Problem });
+  await t.throwsAsync(openPlaces(0x7fc00000), { instanceOf: InputRefused });
+  await t.notThrowsAsync(openPlaces(0x7f7fffff));
 });
