@@ -23,7 +23,7 @@ export type Failpoint =
   | 'before-rebroadcast';
 
 export interface Alarm {
-  readonly what: 'balance' | 'fee-cap' | 'stolen-nonce' | 'broadcast' | 'reorg';
+  readonly what: 'balance' | 'fee-cap' | 'stolen-nonce' | 'nonce-gap' | 'broadcast' | 'reorg';
   readonly intentId: string;
   readonly detail: string;
 }
@@ -51,6 +51,8 @@ export class Signer {
   private readonly waited = new Map<string, number>();
   /** Ticks in which the nonce was gone and none of our transactions was found. */
   private readonly missed = new Map<string, number>();
+  /** Ticks in which held nonces waited for one that nobody holds. */
+  private gapTicks = 0;
   constructor(private readonly options: SignerOptions) {}
 
   get address(): string {
@@ -176,15 +178,16 @@ export class Signer {
     const { chain, ledger, policy, maxInFlight = 16 } = this.options;
     const open = await ledger.open();
     const queued = open.filter(({ state }) => state === 'queued');
-    if (queued.length === 0) return;
+    if (queued.length === 0) return this.closeGap(open, head);
     let inFlight = open.filter(({ state }) => state === 'signed' || state === 'broadcast').length;
     const fees = await this.freshFees(head);
     let balance = await chain.balanceOf(this.address);
     for (const entry of open) if (entry.nonce !== null && entry.state !== 'mined') balance -= cost(entry);
-    let nonce = Math.max(await ledger.nextNonce(), await chain.nonceOf(this.address));
-    nonce = await this.fillGap(open, nonce);
+    const next = Math.max(await ledger.nextNonce(), await chain.nonceOf(this.address));
+    let nonce = await this.fillGap(open, next);
     for (const entry of queued) {
-      if (inFlight >= maxInFlight) return;
+      // However many are in flight: those above a gap wait for whoever fills it.
+      if (inFlight >= maxInFlight && nonce >= next) return;
       if (entry.notAfterS !== null && head.timestampS > entry.notAfterS) {
         await ledger.change(entry.id, { state: 'expired', reason: 'its time passed before it was sent' });
         continue;
@@ -207,8 +210,10 @@ export class Signer {
       this.at('before-broadcast');
       await this.broadcast({ ...entry, nonce, state: 'signed' }, attempt);
       balance -= price;
-      nonce += 1;
       inFlight += 1;
+      // One intent fills a gap; what comes behind the gap is held by others.
+      if (nonce < next) return;
+      nonce += 1;
     }
   }
 
@@ -236,12 +241,29 @@ export class Signer {
     return next;
   }
 
+  /**
+   * A reorg can lose for good what was sent elsewhere with this key; the nonces above it wait. Where nothing that is due
+   * can take the gap, an empty transaction to ourselves does.
+   */
+  private async closeGap(open: readonly Entry[], { number }: Head): Promise<void> {
+    const held = open.filter(({ nonce, state }) => nonce !== null && state !== 'mined');
+    const highest = Math.max(...held.map(({ nonce }) => nonce!));
+    const gap = held.length === 0 ? highest : await this.fillGap(open, highest);
+    this.gapTicks = gap < highest ? this.gapTicks + 1 : 0;
+    if (this.gapTicks < missesToBelieve) return;
+    this.gapTicks = 0;
+    const id = `gap:${gap}:${number}`;
+    this.alarm('nonce-gap', id, `nonce ${gap} is nobody's, and ${held.length} wait behind it`);
+    const { chainId } = this.options.policy;
+    await this.options.ledger.enter({ ...emptyCall, id, chainId, to: this.address, notAfterS: null });
+  }
+
   /** The gas to allow, or null when it would revert: a final no after maxFailures rounds, else another try later. */
   private async simulate(entry: Entry): Promise<bigint | null> {
     const { chain, ledger, policy, maxFailures = 3 } = this.options;
     try {
       const { to, data, valueWei } = entry;
-      checkPolicy(policy, entry, { count: 0, valueWei: 0n });
+      if (!isEmptyCall(entry, this.address)) checkPolicy(policy, entry, { count: 0, valueWei: 0n });
       // Half as much again: the verifier wants its floor of gas before each precompile.
       return ((await chain.estimateGas({ from: this.address, to, data, value: valueWei })) * 3n) / 2n;
     } catch (error) {
@@ -305,6 +327,14 @@ export class Signer {
     this.options.failpoint?.(point);
   }
 }
+
+const emptyCall = { data: '0x', valueWei: 0n } as const;
+/** What a gap is filled with: no policy can mind it. */
+const isEmptyCall = ({ to, data, valueWei, id }: Entry, own: string): boolean =>
+  id.startsWith('gap:') &&
+  to.toLowerCase() === own.toLowerCase() &&
+  data === emptyCall.data &&
+  valueWei === emptyCall.valueWei;
 
 const cost = ({ attempts, valueWei }: Entry): bigint => {
   const last = attempts.at(-1);
