@@ -135,6 +135,10 @@ const neutral: Readonly<Record<string, { operator: string; value: (dtype: Dtype)
   min: { operator: 'Min', value: (dtype) => rangeOf(dtype)[1]! },
 };
 
+/** A list of one repeated index asks for as many rounds as it is long, each over all elements. */
+const MAX_ROUNDS = 2 ** 10;
+const MAX_ROUND_ELEMENTS = 2 ** 24;
+
 /** Updates that meet one target are taken one round after the other; in a round every other element is left alone. */
 export function scatteredIntegers(lowering: Lowering, context: NodeContext): Tensor {
   const { node } = context;
@@ -147,10 +151,13 @@ export function scatteredIntegers(lowering: Lowering, context: NodeContext): Ten
   if (data.dtype === 'bool') refuseNode(node, 'dtype', 'an integer type', data.dtype);
   const size = sizeOf(data.shape);
   const rounds: Int32Array[] = [];
+  const met = new Uint32Array(size);
+  const most = Math.max(1, Math.min(MAX_ROUNDS, Math.floor(MAX_ROUND_ELEMENTS / size)));
   scatterTargets(context).forEach((target, update) => {
-    let round = rounds.find((map) => map[target] === -1);
-    if (!round) rounds.push((round = new Int32Array(size).fill(-1)));
-    round[target] = update;
+    const round = ++met[target]!;
+    if (round > most) refuseNode(node, 'updates of one element', `at most ${most}`, `${round} or more`);
+    if (round > rounds.length) rounds.push(new Int32Array(size).fill(-1));
+    rounds[round - 1]![target] = update;
   });
   // Beyond int32 nothing is carried, so the ends of int32 stand for those of wider types.
   const fill = Math.min(Math.max(rule.value(data.dtype), -(2 ** 31)), 2 ** 31 - 1);

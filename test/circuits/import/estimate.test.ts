@@ -77,3 +77,27 @@ test('F12 finding-37: inputs, reductions, casts, products and sums of sums have 
     );
   }
 });
+
+test('F12 finding-41: a scatter that meets one element again and again is refused, not written out', (t) => {
+  const scattered = (updates: number, size: number): Uint8Array => {
+    const g = new GraphWriter();
+    const shape = g.constant('int64', [1], [updates]);
+    const indices = g.node('Cast', [g.node('ConstantOfShape', [shape])], { to: int(7) });
+    const inputs = [g.input('x', 'int32', [size]), indices, g.input('u', 'int32', [updates])];
+    const attributes = { reduction: { kind: 'string', value: 'add' } } as const;
+    const y = g.node('ScatterElements', inputs, attributes);
+    return encodeGraph(g.finish([{ name: y, dtype: 'int32', shape: [size] }]));
+  };
+  for (const [updates, size] of [
+    [200_000, 4],
+    [100, 2 ** 20],
+  ] as const) {
+    const bytes = scattered(updates, size);
+    t.true(bytes.length < 500);
+    t.throws(() => importModel(bytes), {
+      instanceOf: ModelRefused,
+      message: /updates of one element must be at most/,
+    });
+  }
+  t.notThrows(() => importModel(scattered(5, 16)));
+});
