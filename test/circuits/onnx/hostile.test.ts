@@ -256,8 +256,8 @@ test('F06 operators outside the table are refused at every opset, and the table 
     }),
     /domain/,
   );
-  for (const opset of [0, 26, 99, 2 ** 31 - 1])
-    refuses(t, p.smallModel({ opset }), /version must be 1 to 25/, String(opset));
+  for (const opset of [0, 28, 99, 2 ** 31 - 1])
+    refuses(t, p.smallModel({ opset }), /version must be 1 to 27/, String(opset));
   refuses(
     t,
     p.smallModel({ modelExtra: [p.message(8, p.text(1, ''), p.number(2, 13))] }),
