@@ -11,11 +11,14 @@ export interface AffineTensor {
   readonly shape: readonly number[];
   readonly starts: Uint32Array;
   readonly wires: Uint32Array;
-  readonly coefficients: Float64Array;
+  readonly coefficients: Coefficients;
   readonly constants: Float64Array;
   readonly lo: Float64Array;
   readonly hi: Float64Array;
 }
+
+/** Integers in the narrowest array that holds them: a network's are weights, and there is one for each of its products. */
+export type Coefficients = Int16Array | Int32Array | Float64Array;
 
 /** A tensor of fresh wires: element i is wire first + i plus an offset. */
 export function wiresAsTensor(
@@ -31,7 +34,7 @@ export function wiresAsTensor(
     starts[i + 1] = i + 1;
     wires[i] = firstWire + i;
   }
-  const coefficients = new Float64Array(count).fill(1);
+  const coefficients = new Int16Array(count).fill(1);
   return { shape, starts, wires, coefficients, constants: new Float64Array(count), lo, hi };
 }
 
@@ -42,7 +45,7 @@ export function constantTensor(shape: readonly number[], values: ArrayLike<numbe
     shape,
     starts: new Uint32Array(constants.length + 1),
     wires: new Uint32Array(0),
-    coefficients: new Float64Array(0),
+    coefficients: new Int16Array(0),
     constants,
     lo: constants,
     hi: constants,
@@ -95,29 +98,52 @@ export function evaluateElement(tensor: AffineTensor, index: number, wireValues:
   return sum;
 }
 
+/** Where a writer collects before it knows its sizes. */
+class Scratch {
+  readonly starts = new GrowableUint32();
+  readonly wires = new GrowableUint32();
+  readonly coefficients = new GrowableFloat64();
+  readonly constants = new GrowableFloat64();
+  readonly lo = new GrowableFloat64();
+  readonly hi = new GrowableFloat64();
+  /** Greatest magnitude among the coefficients. */
+  widest = 0;
+
+  clear(): this {
+    for (const list of [this.wires, this.coefficients, this.constants, this.lo, this.hi]) list.length = 0;
+    this.starts.length = 0;
+    this.starts.push(0);
+    this.widest = 0;
+    return this;
+  }
+}
+
+/** Scratch between two writers. One that has grown large serves the next layer instead of becoming garbage. */
+let spare: Scratch[] = [];
+
+/** Lets go of what writers have grown; called when a circuit is finished. */
+export function releaseScratch(): void {
+  spare = [];
+}
+
 /** Builds an AffineTensor element by element; terms of an element must come sorted and without duplicates. */
 export class AffineWriter {
-  private readonly starts = new GrowableUint32();
-  private readonly wires = new GrowableUint32();
-  private readonly coefficients = new GrowableFloat64();
-  private readonly constants = new GrowableFloat64();
-  private readonly lo = new GrowableFloat64();
-  private readonly hi = new GrowableFloat64();
-
-  constructor() {
-    this.starts.push(0);
-  }
+  private readonly to = (spare.pop() ?? new Scratch()).clear();
 
   term(wire: number, coefficient: number): void {
-    this.wires.push(wire);
-    this.coefficients.push(coefficient);
+    const { to } = this;
+    to.wires.push(wire);
+    to.coefficients.push(coefficient);
+    const magnitude = Math.abs(coefficient);
+    if (magnitude > to.widest) to.widest = magnitude;
   }
 
   end(constant: number, lo: number, hi: number): void {
-    this.starts.push(this.wires.length);
-    this.constants.push(constant);
-    this.lo.push(lo);
-    this.hi.push(hi);
+    const { starts, wires, constants, lo: los, hi: his } = this.to;
+    starts.push(wires.length);
+    constants.push(constant);
+    los.push(lo);
+    his.push(hi);
   }
 
   /** One element from a normalized combination. */
@@ -135,15 +161,24 @@ export class AffineWriter {
     this.end(from.constants[index], from.lo[index], from.hi[index]);
   }
 
+  /** The tensor, in arrays of its own; the writer is used up. */
   finish(shape: readonly number[]): AffineTensor {
-    return {
+    const { starts, wires, coefficients, constants, lo, hi, widest } = this.to;
+    const tensor = {
       shape,
-      starts: this.starts.view(),
-      wires: this.wires.view(),
-      coefficients: this.coefficients.view(),
-      constants: this.constants.view(),
-      lo: this.lo.view(),
-      hi: this.hi.view(),
+      starts: starts.view().slice(),
+      wires: wires.view().slice(),
+      coefficients: narrowed(coefficients.view(), widest),
+      constants: constants.view().slice(),
+      lo: lo.view().slice(),
+      hi: hi.view().slice(),
     };
+    spare.push(this.to);
+    return tensor;
   }
+}
+
+function narrowed(values: Float64Array, widest: number): Coefficients {
+  if (widest < 2 ** 15) return Int16Array.from(values);
+  return widest < 2 ** 31 ? Int32Array.from(values) : values.slice();
 }

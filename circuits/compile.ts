@@ -1,5 +1,5 @@
 import { ModelRefused } from './errors.js';
-import { constantTensor, type AffineTensor } from './affine.js';
+import { constantTensor, releaseScratch, type AffineTensor } from './affine.js';
 import type { Manifest } from './manifest.js';
 import { Quantized } from './quantized.js';
 import { Builder, type LabelRange } from './r1cs/builder.js';
@@ -44,6 +44,7 @@ export function compileGraph(graph: ResolvedGraph, manifest: Manifest): Circuit 
   graph.boundary.inputs.forEach(({ tensor }, i) => {
     values.set(tensor, Quantized.of(graph.types.get(tensor)!, tensors[i]));
   });
+  const unread = new Map(graph.uses);
   for (const { name, op, attributes, operands, outputs, types } of graph.nodes) {
     const isOnlyReader = (index: number) => graph.uses.get(operands[index]) === 1;
     const inputs = operands.map((operand) => values.get(operand)!);
@@ -53,6 +54,12 @@ export function compileGraph(graph: ResolvedGraph, manifest: Manifest): Circuit 
       ),
     );
     results.forEach((result, i) => values.set(outputs[i], result));
+    // What nobody reads any more is let go of, before the next layer is built.
+    for (const operand of operands) {
+      const left = (unread.get(operand) ?? Infinity) - 1;
+      unread.set(operand, left);
+      if (left === 0) values.delete(operand);
+    }
   }
   const outputs = circuit.scope('output', () => {
     const forced = graph.boundary.outputs.map((name) => values.get(name)!.force(circuit));
@@ -61,6 +68,7 @@ export function compileGraph(graph: ResolvedGraph, manifest: Manifest): Circuit 
   });
   const layers = layerCosts(circuit, graph);
   const { r1cs, labels, program, newWires } = circuit.finish();
+  releaseScratch();
   const given = [ctx, ...(salt === 0 ? [] : [salt]), ...tensors.flatMap(({ wires }) => Array.from(wires))];
   return { r1cs, labels, program, layers, outputs, givenWires: given.map((wire) => newWires[wire]) };
 }

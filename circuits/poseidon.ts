@@ -24,8 +24,8 @@ export interface PoseidonParameters {
   readonly matrix: readonly bigint[];
 }
 
-/** Grain LFSR in self-shrinking mode, seeded by the parameters. */
-function* grainBits(width: number, fullRounds: number, partialRounds: number): Generator<number> {
+/** Grain LFSR in self-shrinking mode, seeded by the parameters: a function that returns the next bit. */
+function grainBits(width: number, fullRounds: number, partialRounds: number): () => number {
   const state = new Uint8Array(80);
   let at = 0;
   const seed = (value: number, bits: number) => {
@@ -47,12 +47,17 @@ function* grainBits(width: number, fullRounds: number, partialRounds: number): G
     return bit;
   };
   for (let i = 0; i < 160; i++) next();
-  for (;;) {
-    const keep = next();
-    const bit = next();
-    if (keep === 1) yield bit;
-  }
+  return () => {
+    for (;;) {
+      const keep = next();
+      const bit = next();
+      if (keep === 1) return bit;
+    }
+  };
 }
+
+/** Bits put together this many at a time. */
+const PIECE_BITS = 30;
 
 /** Round constants (rejection sampled) and the first Cauchy matrix of the stream. */
 export function deriveParameters(
@@ -60,11 +65,16 @@ export function deriveParameters(
   fullRounds: number,
   partialRounds: number,
 ): PoseidonParameters {
-  const bits = grainBits(width, fullRounds, partialRounds);
+  const nextBit = grainBits(width, fullRounds, partialRounds);
   const draw = () => {
-    let text = '0b';
-    for (let i = 0; i < 254; i++) text += bits.next().value as number;
-    return BigInt(text);
+    let value = 0n;
+    for (let left = 254; left > 0; left -= PIECE_BITS) {
+      const bits = Math.min(left, PIECE_BITS);
+      let piece = 0;
+      for (let i = 0; i < bits; i++) piece = 2 * piece + nextBit();
+      value = (value << BigInt(bits)) | BigInt(piece);
+    }
+    return value;
   };
   const roundConstants: bigint[] = [];
   while (roundConstants.length < width * (fullRounds + partialRounds)) {

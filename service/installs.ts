@@ -4,6 +4,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Pool } from 'pg';
+import { COMPILE_FLAGS } from '../circuits/node-flags.js';
 import type { Config } from './config.js';
 import type { Logger } from './log.js';
 import type { FileTable, ModelDescription } from './model-description.js';
@@ -102,7 +103,7 @@ function inProcess(
     const child = fork(fileURLToPath(new URL('./install-process.js', import.meta.url)), [], {
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      execArgv: ['--max-old-space-size=3072'],
+      execArgv: [...COMPILE_FLAGS, '--max-old-space-size=3072'],
       env: { PATH: process.env['PATH'], HOME: process.env['HOME'] },
     });
     let result: Exclude<InstallReport, { type: 'progress' }> | null = null;

@@ -8,6 +8,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { ModelRefused, type Refusal } from '../circuits/errors.js';
+import { COMPILE_FLAGS } from '../circuits/node-flags.js';
 import { bareEnvironment, permissionFlags, withoutNetwork } from './confinement.js';
 
 export interface ParserLimits {
@@ -100,6 +101,7 @@ export function parserCommand(
   const node = [
     process.execPath,
     ...permissionFlags({}),
+    ...COMPILE_FLAGS,
     `--max-old-space-size=${Math.floor(limits.memoryMiB * 0.75)}`,
     main,
     JSON.stringify(request),

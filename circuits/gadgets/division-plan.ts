@@ -4,6 +4,8 @@ import type { LinearCombination } from '../r1cs/linear-combination.js';
 import { hiddenBits, rangeBits, readRange } from './range.js';
 import type { EqualityTest } from './is-zero.js';
 
+const NONE: readonly { readonly acc: number; readonly delta: number }[] = [];
+
 export interface Requantize {
   readonly fit: FloorFit | HalfEvenFit;
   readonly zeroPoint: number;
@@ -174,7 +176,7 @@ export class DivisionPlan {
       }
     }
     const none: readonly { test: number; delta: number }[] = [];
-    return (i) => byElement.get(i) ?? none;
+    return byElement.size === 0 ? () => none : (i) => byElement.get(i) ?? none;
   }
 
   private spec(i: number): Requantize {
@@ -187,7 +189,7 @@ export class DivisionPlan {
 
   private exceptionsOf(i: number): readonly { acc: number; delta: number }[] {
     const { fit } = this.spec(i);
-    if (fit.kind === 'halfEven' || fit.exceptions.length === 0) return [];
+    if (fit.kind === 'halfEven' || fit.exceptions.length === 0) return NONE;
     return fit.exceptions.filter(({ acc }) => acc >= this.lo[i] && acc <= this.hi[i]);
   }
 
@@ -206,16 +208,17 @@ export class DivisionPlan {
     const spec = this.spec(i);
     const { yMin, yMax, fit } = spec;
     // Between exceptions the staircase is monotone, so its range is taken at the ends and at the exceptions.
-    const candidates = [rounded(spec, this.lo[i]), rounded(spec, this.hi[i])];
-    if (fit.kind === 'floor') {
-      for (const { acc } of this.exceptionsOf(i)) {
-        for (const near of [acc - 1, acc, acc + 1]) {
-          if (near >= this.lo[i] && near <= this.hi[i]) candidates.push(rounded(spec, near));
-        }
+    const [first, last] = [rounded(spec, this.lo[i]), rounded(spec, this.hi[i])];
+    let yLo = Math.min(first, last);
+    let yHi = Math.max(first, last);
+    for (const { acc } of this.exceptionsOf(i)) {
+      for (let near = acc - 1; near <= acc + 1; near++) {
+        if (near < this.lo[i] || near > this.hi[i]) continue;
+        const y = rounded(spec, near);
+        yLo = Math.min(yLo, y);
+        yHi = Math.max(yHi, y);
       }
     }
-    const yLo = Math.min(...candidates);
-    const yHi = Math.max(...candidates);
     const clampedLo = Math.min(Math.max(yLo, yMin), yMax);
     const clampedHi = Math.min(Math.max(yHi, yMin), yMax);
     this.floor[i] = clampedLo;

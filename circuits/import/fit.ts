@@ -204,6 +204,14 @@ function intervalOfC({ lower, upper }: Steps, a: number, b: number): { lo: numbe
   return { lo, hi };
 }
 
+/** Whether the two outermost steps already leave no c: what nearly every wrong slope fails at. */
+function outermostTest({ lower, upper }: Steps): (a: number, b: number) => boolean {
+  if (lower.acc.length < 2 || upper.acc.length < 2) return () => false;
+  const [p, py, q, qy] = [lower.acc[0]!, lower.y[0]!, lower.acc[1]!, lower.y[1]!];
+  const [r, ry, s, sy] = [upper.acc[0]!, upper.y[0]!, upper.acc[1]!, upper.y[1]!];
+  return (a, b) => Math.max(b * py - a * p, b * qy - a * q) > Math.min(b * ry - a * r, b * sy - a * s) - 1;
+}
+
 /** Largest a (slope below 1) or b (slope above 1) tried: 7 bits is what arbitrary scales need, the rest is margin. */
 const SEARCH_LIMIT = 2048;
 /** a·acc, b·y and their sums stay exact in a double and far below the field. */
@@ -230,8 +238,10 @@ function eachCandidate(slope: number, limit: number, visit: (a: number, b: numbe
 
 function searchExact(steps: Steps, slope: number): FloorFit | undefined {
   let found: FloorFit | undefined;
+  const isRuledOut = outermostTest(steps);
   // No step is reachable: y is constant, and any slope small enough to stay inside one step will do.
   eachCandidate(slope, SEARCH_LIMIT, (a, b) => {
+    if (isRuledOut(a, b)) return false;
     const interval = intervalOfC(steps, a, b);
     if (!interval) return false;
     const c = Math.min(Math.max(Math.floor(b / 2), interval.lo), interval.hi);

@@ -107,10 +107,9 @@ export const multiply = pairwise(
  */
 function isExact(x: AffineTensor, left: Uint32Array, y: AffineTensor, right: Uint32Array): boolean {
   if (x.wires.length > 0 && y.wires.length > 0) return false;
-  const coefficient = [x, y].reduce(
-    (most, tensor) => tensor.coefficients.reduce((all, value) => Math.max(all, Math.abs(value)), most),
-    1,
-  );
+  let coefficient = 1;
+  for (const { coefficients } of [x, y])
+    for (const value of coefficients) coefficient = Math.max(coefficient, Math.abs(value));
   if (coefficient > 2 ** 32) return false;
   const most = (tensor: AffineTensor, i: number) => Math.max(-tensor.lo[i], tensor.hi[i]);
   return left.every((at, i) => {

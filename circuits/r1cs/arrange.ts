@@ -43,43 +43,13 @@ export function arrange(recording: Recording): Arrangement {
   for (let wire = 1; wire < wireCount; wire++) if (classes[wire] === 1) newWires[wire] = next++;
   for (let wire = 1; wire < wireCount; wire++) if (classes[wire] === 2) newWires[wire] = next++;
 
-  const arrangeMatrix = (matrix: RecordedMatrix): SparseMatrix => {
-    const bitCount = bitWires.length;
-    const rowTotal = matrix.starts.length - 1;
-    const entries = matrix.wires.length;
-    const rowStarts = new Uint32Array(bitCount + rowTotal + 1);
-    const wires = new Uint32Array(bitCount + entries);
-    const coefficientIds = new Uint32Array(bitCount + entries);
-    for (let i = 0; i < bitCount; i++) {
-      rowStarts[i] = i;
-      wires[i] = newWires[bitWires[i]];
-    }
-    coefficientIds.fill(one, 0, bitCount);
-    const from = matrix.wires.data;
-    const fromIds = matrix.coefficientIds.data;
-    const starts = matrix.starts.data;
-    let out = bitCount;
-    for (let row = 0; row < rowTotal; row++) {
-      rowStarts[bitCount + row] = out;
-      for (let kind = 0; kind < 3; kind++) {
-        for (let k = starts[row]; k < starts[row + 1]; k++) {
-          if (classes[from[k]] !== kind) continue;
-          wires[out] = newWires[from[k]];
-          coefficientIds[out++] = fromIds[k];
-        }
-      }
-    }
-    rowStarts[bitCount + rowTotal] = out;
-    return { rowStarts, wires, coefficientIds };
-  };
-
   const r1cs: R1cs = {
     wireCount,
     publicCount,
     constraintCount: bitWires.length + matrices[0].starts.length - 1,
-    a: arrangeMatrix(matrices[0]),
-    b: arrangeMatrix(matrices[1]),
-    c: arrangeMatrix(matrices[2]),
+    a: arrangeMatrix(matrices[0], bitWires, classes, newWires, one),
+    b: arrangeMatrix(matrices[1], bitWires, classes, newWires, one),
+    c: arrangeMatrix(matrices[2], bitWires, classes, newWires, one),
     coefficients: recording.coefficients,
   };
   const labels = [
@@ -87,4 +57,59 @@ export function arrange(recording: Recording): Arrangement {
     ...recording.rowLabels.map(({ first, label }) => ({ first: first + bitWires.length, label })),
   ];
   return { r1cs, newWires, labels };
+}
+
+/**
+ * The recorded rows become the final ones where they lie (a copy of the largest matrix would be the peak of memory): all
+ * entries move up by one place a bit row, then each row is partitioned by class through a small buffer.
+ */
+function arrangeMatrix(
+  matrix: RecordedMatrix,
+  bitWires: Uint32Array,
+  classes: Uint8Array,
+  newWires: Uint32Array,
+  one: number,
+): SparseMatrix {
+  const bitCount = bitWires.length;
+  const rowTotal = matrix.starts.length - 1;
+  const entries = matrix.wires.length;
+  matrix.wires.reserve(bitCount);
+  matrix.coefficientIds.reserve(bitCount);
+  const wires = matrix.wires.data;
+  const coefficientIds = matrix.coefficientIds.data;
+  wires.copyWithin(bitCount, 0, entries);
+  coefficientIds.copyWithin(bitCount, 0, entries);
+  const rowStarts = new Uint32Array(bitCount + rowTotal + 1);
+  for (let i = 0; i < bitCount; i++) {
+    rowStarts[i] = i;
+    wires[i] = newWires[bitWires[i]];
+  }
+  coefficientIds.fill(one, 0, bitCount);
+  const starts = matrix.starts.data;
+  let rowWires = new Uint32Array(256);
+  let rowIds = new Uint32Array(256);
+  for (let row = 0; row < rowTotal; row++) {
+    const from = bitCount + starts[row];
+    const length = starts[row + 1] - starts[row];
+    rowStarts[bitCount + row] = from;
+    if (length > rowWires.length) {
+      rowWires = new Uint32Array(2 * length);
+      rowIds = new Uint32Array(2 * length);
+    }
+    for (let k = 0; k < length; k++) {
+      rowWires[k] = wires[from + k];
+      rowIds[k] = coefficientIds[from + k];
+    }
+    let out = from;
+    for (let kind = 0; kind < 3; kind++) {
+      for (let k = 0; k < length; k++) {
+        if (classes[rowWires[k]] !== kind) continue;
+        wires[out] = newWires[rowWires[k]];
+        coefficientIds[out++] = rowIds[k];
+      }
+    }
+  }
+  const total = bitCount + entries;
+  rowStarts[bitCount + rowTotal] = total;
+  return { rowStarts, wires: wires.subarray(0, total), coefficientIds: coefficientIds.subarray(0, total) };
 }

@@ -24,6 +24,13 @@ export interface LabelRange {
   readonly label: string;
 }
 
+/** Label ranges under construction, and the two parts of the label that the last of them has. */
+class Marked {
+  readonly ranges: LabelRange[] = [];
+  prefix = '';
+  label: string | undefined;
+}
+
 export interface ScopeCost {
   rows: number;
   wires: number;
@@ -55,8 +62,8 @@ export class Builder {
   private readonly bitWires = new GrowableUint32();
   private readonly steps: Step[] = [];
   private readonly publicBlocks: { first: number; count: number }[] = [];
-  private readonly rowLabels: LabelRange[] = [];
-  private readonly bitLabels: LabelRange[] = [];
+  private readonly rowLabels = new Marked();
+  private readonly bitLabels = new Marked();
   private wireTotal = 1;
   private rowTotal = 0;
   private prefix = '';
@@ -178,8 +185,8 @@ export class Builder {
       matrices: this.matrices,
       coefficients: this.coefficients.values,
       one: this.coefficients.idOf(1),
-      rowLabels: this.rowLabels,
-      bitLabels: this.bitLabels,
+      rowLabels: this.rowLabels.ranges,
+      bitLabels: this.bitLabels.ranges,
     });
     const program = new WitnessProgram(this.steps, arrangement.newWires, this.modulus);
     return { ...arrangement, program };
@@ -206,9 +213,14 @@ export class Builder {
     return this.prefix === '' ? label : `${this.prefix}/${label}`;
   }
 
-  private mark(ranges: LabelRange[], first: number, label: string): void {
+  private mark(marked: Marked, first: number, label: string): void {
+    // Most rows continue the range before them, and a joined string for each of them would be the most garbage of all.
+    if (marked.label === label && marked.prefix === this.prefix) return;
     const full = this.label(label);
+    const { ranges } = marked;
     if (ranges.length === 0 || ranges[ranges.length - 1].label !== full) ranges.push({ first, label: full });
+    marked.label = label;
+    marked.prefix = this.prefix;
   }
 
   private write(matrix: RecordedMatrix, combination: LinearCombination): void {

@@ -1,4 +1,9 @@
-/** Append-only typed arrays that double: rows and entries are numbers, never objects. */
+/**
+ * Append-only typed arrays: rows and entries are numbers, never objects. They grow fourfold, because what is outgrown is
+ * memory until it is collected, and what is not yet written is none: the system gives a page when it is first touched.
+ */
+const GROWTH = 4;
+
 export class GrowableUint32 {
   data = new Uint32Array(1024);
   length = 0;
@@ -12,7 +17,7 @@ export class GrowableUint32 {
   reserve(extra: number): void {
     const needed = this.length + extra;
     if (needed <= this.data.length) return;
-    const grown = new Uint32Array(Math.max(needed, 2 * this.data.length));
+    const grown = new Uint32Array(Math.max(needed, GROWTH * this.data.length));
     grown.set(this.data.subarray(0, this.length));
     this.data = grown;
   }
@@ -34,7 +39,7 @@ export class GrowableFloat64 {
   reserve(extra: number): void {
     const needed = this.length + extra;
     if (needed <= this.data.length) return;
-    const grown = new Float64Array(Math.max(needed, 2 * this.data.length));
+    const grown = new Float64Array(Math.max(needed, GROWTH * this.data.length));
     grown.set(this.data.subarray(0, this.length));
     this.data = grown;
   }

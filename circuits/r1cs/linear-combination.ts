@@ -8,6 +8,9 @@ import type { AffineTensor } from '../affine.js';
 export class LinearCombination {
   wires = new Uint32Array(256);
   coefficients = new Float64Array(256);
+  /** Where the next merge writes; it then changes places with what it read. */
+  private spareWires = new Uint32Array(0);
+  private spareCoefficients = new Float64Array(0);
   length = 0;
   /** Coefficient of wire 0, kept apart. */
   offset = 0;
@@ -88,8 +91,12 @@ export class LinearCombination {
     runs.push(this.length);
     let fromWires = this.wires;
     let fromCoefficients = this.coefficients;
-    let toWires = new Uint32Array(this.wires.length);
-    let toCoefficients = new Float64Array(this.wires.length);
+    if (this.spareWires.length < this.wires.length) {
+      this.spareWires = new Uint32Array(this.wires.length);
+      this.spareCoefficients = new Float64Array(this.wires.length);
+    }
+    let toWires = this.spareWires;
+    let toCoefficients = this.spareCoefficients;
     while (runs.length > 2) {
       const merged = [0];
       for (let k = 0; k + 1 < runs.length; k += 2) {
@@ -111,6 +118,8 @@ export class LinearCombination {
     }
     this.wires = fromWires;
     this.coefficients = fromCoefficients;
+    this.spareWires = toWires;
+    this.spareCoefficients = toCoefficients;
   }
 
   private grow(extra: number): void {

@@ -226,13 +226,12 @@ test('finding-16: coefficients that a double would round are refused, even where
       const { circuit, reference, ok } = proven(scaledBit(factors), [x]);
       t.deepEqual({ circuit, ok }, { circuit: reference, ok: true }, `${x}, ${factors.join()}`);
     }
-  const rounded = wiresAsTensor([1], 1, Float64Array.of(0), Float64Array.of(1));
-  rounded.coefficients[0] = 2 ** 40 + 1;
-  rounded.constants[0] = 2 ** 40 + 1;
+  const element = wiresAsTensor([1], 1, Float64Array.of(0), Float64Array.of(1));
+  const times = (coefficient: number) => ({ ...element, coefficients: Float64Array.of(coefficient) });
+  const rounded = { ...times(2 ** 40 + 1), constants: Float64Array.of(2 ** 40 + 1) };
   const sum = new LinearCombination();
   t.throws(() => sum.addElement(rounded, 0, 2 ** 13 + 1), { message: /safe integer/ });
-  const large = wiresAsTensor([1], 1, Float64Array.of(0), Float64Array.of(1));
-  large.coefficients[0] = Number.MAX_SAFE_INTEGER;
+  const large = times(Number.MAX_SAFE_INTEGER);
   sum.clear().addElement(large, 0, 1).add(2, 1).addElement(large, 0, 1).addElement(large, 0, -1);
   t.throws(() => sum.normalize(), { message: /safe integer/ });
 });
