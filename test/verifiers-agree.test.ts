@@ -26,7 +26,7 @@ interface Case {
   readonly signals: readonly bigint[];
 }
 
-const caseCount = campaign(100, 20_000);
+const caseCount = campaign(100, 10_000);
 
 test.after.always(async () => (await curves.getCurveFromName('bn128')).terminate());
 
