@@ -56,9 +56,9 @@ export function chainView(chainId: number, endpoints: readonly Endpoint[]): Chai
   const needed = endpoints.length === 1 ? 1 : Math.floor(endpoints.length / 2) + 1;
   const checked = new WeakSet<Endpoint>();
 
-  /** Answers of the endpoints that gave one; an endpoint is asked for its chain id before its first. */
-  const ask = async (method: string, params: readonly unknown[]): Promise<unknown[]> => {
-    const settled = await Promise.allSettled(
+  /** What each endpoint said; an endpoint is asked for its chain id before its first. */
+  const askAll = (method: string, params: readonly unknown[]): Promise<PromiseSettledResult<unknown>[]> =>
+    Promise.allSettled(
       endpoints.map(async (endpoint) => {
         if (!checked.has(endpoint)) {
           const id = await endpoint.call('eth_chainId', []);
@@ -68,9 +68,43 @@ export function chainView(chainId: number, endpoints: readonly Endpoint[]): Chai
         return endpoint.call(method, params);
       }),
     );
+
+  /** Answers of the endpoints that gave one. */
+  const ask = async (method: string, params: readonly unknown[]): Promise<unknown[]> => {
+    const settled = await askAll(method, params);
     const answers = settled.filter((one) => one.status === 'fulfilled').map((one) => one.value);
     if (answers.length > 0) return answers;
     throw (settled[0] as PromiseRejectedResult).reason;
+  };
+
+  /**
+   * Readable answers in ascending order, of enough endpoints; what makes no sense counts as no answer. Throws the refusal
+   * when enough endpoints refuse.
+   */
+  const ranked = async <T extends number | bigint>(
+    what: string,
+    method: string,
+    params: readonly unknown[],
+    read: (raw: unknown) => T,
+  ): Promise<T[]> => {
+    const settled = await askAll(method, params);
+    const values: T[] = [];
+    for (const one of settled) {
+      if (one.status === 'rejected') continue;
+      try {
+        values.push(read(one.value));
+      } catch {
+        // Not an answer.
+      }
+    }
+    if (values.length >= needed) return values.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+    const failures = settled
+      .filter((one) => one.status === 'rejected')
+      .map(({ reason }) => reason as unknown);
+    const refusals = failures.filter((reason) => reason instanceof RpcError);
+    if (refusals.length >= needed) throw refusals[0]!;
+    if (failures.length === endpoints.length) throw failures[0];
+    throw new NoQuorum(what, values.length, needed);
   };
 
   /** The answer that enough endpoints give, compared after `read` took what matters from it. */
@@ -106,9 +140,8 @@ export function chainView(chainId: number, endpoints: readonly Endpoint[]): Chai
     trust: needed === 1 ? 'single endpoint' : 'quorum',
     async head() {
       // The highest number that enough endpoints have reached, and the block that they agree on there.
-      const heights = (await ask('eth_blockNumber', [])).map(readCount).sort((a, b) => b - a);
-      const height = heights[needed - 1];
-      if (height === undefined) throw new NoQuorum('the head', heights.length, needed);
+      const heights = await ranked('the head', 'eth_blockNumber', [], readCount);
+      const height = heights[heights.length - needed]!;
       const { number, hash, timestampS, baseFeeWei } = await blockAt(height);
       return { number, hash, timestampS, baseFeeWei };
     },
@@ -137,12 +170,13 @@ export function chainView(chainId: number, endpoints: readonly Endpoint[]): Chai
       return isCanonical && inclusion.hash === hash.toLowerCase() ? inclusion : null;
     },
     async estimateGas({ from, to, data, value }) {
-      const answers = await ask('eth_estimateGas', [{ from, to, data, value: hex(value) }, 'latest']);
-      return answers.map(readAmount).sort((a, b) => (a < b ? -1 : 1))[Math.floor(answers.length / 2)]!;
+      const call = [{ from, to, data, value: hex(value) }, 'latest'];
+      const answers = await ranked('the gas', 'eth_estimateGas', call, readAmount);
+      return answers[Math.floor(answers.length / 2)]!;
     },
     async priorityFeeWei() {
-      const answers = await ask('eth_maxPriorityFeePerGas', []);
-      return answers.map(readAmount).sort((a, b) => (a < b ? -1 : 1))[Math.floor((answers.length - 1) / 2)]!;
+      const answers = await ranked('the priority fee', 'eth_maxPriorityFeePerGas', [], readAmount);
+      return answers[Math.floor((answers.length - 1) / 2)]!;
     },
     async broadcast(raw) {
       const settled = await Promise.allSettled(

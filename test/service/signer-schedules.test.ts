@@ -2,7 +2,7 @@
 import test from 'ava';
 import { campaign } from '../support/campaign.js';
 import { random, seedFrom } from '../support/random.js';
-import { memoryLedger } from '../support/memory-ledger.js';
+import { memoryLedger, type MemoryLedger } from '../support/memory-ledger.js';
 import { ScriptedChain } from '../support/scripted-chain.js';
 import { intentOf, newTally, runSchedule, signerOver } from '../support/signer-schedules.js';
 
@@ -74,3 +74,39 @@ test('R03 finding-29: a nonce that a reorg left to nobody is filled when nothing
   t.is(chain.timesIncluded(waiting.data), 1);
   t.deepEqual(alarms, ['nonce-gap']);
 });
+
+test('R12 from a backup of any age the signer is in line with the chain before it sends, and nothing takes effect twice', async (t) => {
+  const seed = seedFrom(t.log);
+  for (let run = 0; run < campaign(40, 400); run++) {
+    const draw = random(seed + run);
+    const chain = new ScriptedChain(draw);
+    chain.isOnce = true;
+    const ledger = memoryLedger();
+    const intents = Array.from({ length: 5 }, (_, i) => intentOf(`0xc0ffee000${i}`));
+    let backup = ledger.snapshot();
+    for (const intent of intents) {
+      const signer = signerOver(chain, ledger);
+      await signer.submit(intent);
+      for (let n = draw.below(4); n > 0; n--) await signer.tick();
+      if (draw.below(2) === 0) chain.mine(1 + draw.below(3));
+      if (draw.below(3) === 0) backup = ledger.snapshot();
+    }
+    await closeAll(chain, ledger);
+    ledger.restore(backup);
+    // Whoever asked asks again for what the backup does not know.
+    for (const intent of intents) await signerOver(chain, ledger).submit(intent);
+    await closeAll(chain, ledger);
+    for (const { id, data } of intents) {
+      t.is(chain.timesIncluded(data), 1, `seed ${seed + run}`);
+      t.true(['final', 'refused'].includes((await ledger.read(id))!.state), `seed ${seed + run}`);
+    }
+  }
+});
+
+async function closeAll(chain: ScriptedChain, ledger: MemoryLedger): Promise<void> {
+  const signer = signerOver(chain, ledger);
+  for (let i = 0; i < 60 && (await ledger.open()).length > 0; i++) {
+    await signer.tick();
+    chain.mine(1);
+  }
+}

@@ -30,6 +30,8 @@ export class ScriptedChain implements ChainView {
   /** Calls whose simulation reverts, and calls that only the block refuses. */
   readonly refused = new Set<string>();
   readonly reverting = new Set<string>();
+  /** Whether a call that took effect reverts when it is simulated again, as a settlement does. */
+  isOnce = false;
   /** Every payload that was ever handed out under a nonce. */
   readonly payloads = new Map<number, Set<string>>();
   private readonly blocks: Block[];
@@ -136,7 +138,8 @@ export class ScriptedChain implements ChainView {
 
   estimateGas({ data }: { data: string }): Promise<bigint> {
     return this.answered(() => {
-      if (this.refused.has(data)) throw new RpcError(3, 'execution reverted', '0x12345678');
+      if (this.refused.has(data) || (this.isOnce && this.timesIncluded(data) > 0))
+        throw new RpcError(3, 'execution reverted', '0x12345678');
       return 100_000n;
     });
   }

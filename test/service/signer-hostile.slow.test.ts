@@ -1,0 +1,2 @@
+import '../support/slow.js';
+import './signer-hostile.test.js';
