@@ -1,10 +1,12 @@
 /** Claims about the model's circuit and key, checked by compiling, running and proving again. */
 import { createHash } from 'node:crypto';
-import { type CompiledModel, compile, type Manifest } from '../../circuits/index.js';
+import { InputRefused } from '../../circuits/errors.js';
+import { type CompiledModel, compile, type IntegerTensors, type Manifest } from '../../circuits/index.js';
 import { type ImportedModel, importModel } from '../../circuits/import/import.js';
 import { compilerVersionHash } from '../../circuits/model-id.js';
 import { r1csDigest } from '../../circuits/r1cs/file.js';
 import { checkUniqueness } from '../../circuits/r1cs/uniqueness.js';
+import { elementCount } from '../../circuits/tensor.js';
 import { vkHash } from '../../prover/codec.js';
 import { selectEngine } from '../../prover/index.js';
 import type { VerifyingKey } from '../../prover/keys.js';
@@ -145,15 +147,20 @@ export async function checkKey(
     );
     return;
   }
+  const inputs = sampleInputs(built.compiled, receipt?.opening);
+  if (inputs === undefined)
+    return ledger.unknown(
+      'key-circuit',
+      claim,
+      "no input with an answer: the client's copy of a receipt holds one",
+    );
   await ledger.attemptAsync('key-circuit', claim, 'a proof made here', async () => {
     const { engine } = await selectEngine();
     const key = await engine.loadKey(zkeyPath);
     try {
       if (vkHash(key.verifyingKey) !== model.vkHash)
         throw new Error('the proving key belongs to another verifying key');
-      const { witness, publicSignals } = built.compiled.computeWitness(
-        sampleRequest(receipt, built.compiled.manifest),
-      );
+      const { witness, publicSignals } = built.compiled.computeWitness({ inputs, ctx: 1n, salt: 1n });
       const own: VerifyingKey = verifyingKey ?? key.verifyingKey;
       return await verify(own, publicSignals, await key.prove(witness));
     } finally {
@@ -162,13 +169,29 @@ export async function checkKey(
   });
 }
 
-/** The receipt's own input where it is open, else zeros: any input shows that key and circuit belong together. */
-function sampleRequest(receipt: Receipt | undefined, manifest: Manifest) {
-  const opened = receipt?.opening?.inputs.map(({ name, values }) => [name, Int32Array.from(values)] as const);
-  const zeros = manifest.inputs.map(
-    ({ name, shape }) => [name, new Int32Array(shape.reduce((a, b) => a * b, 1))] as const,
-  );
-  return { inputs: new Map(opened ?? zeros), ctx: 1n, salt: 1n };
+/**
+ * The receipt's own input where it is open, else one of equal numbers that has an answer (zeros may have none, as
+ * divisors): any input with a proof shows that key and circuit belong together. Undefined where none was found.
+ */
+export function sampleInputs(
+  compiled: CompiledModel,
+  opening: Opening | null | undefined,
+): IntegerTensors | undefined {
+  if (opening) return new Map(opening.inputs.map(({ name, values }) => [name, Int32Array.from(values)]));
+  for (const value of [0, 1, 2, -1]) {
+    const inputs = new Map(
+      compiled.manifest.inputs.map(
+        ({ name, shape }) => [name, new Int32Array(elementCount(shape)).fill(value)] as const,
+      ),
+    );
+    try {
+      compiled.reference(inputs);
+      return inputs;
+    } catch (error) {
+      if (!(error instanceof InputRefused)) throw error;
+    }
+  }
+  return undefined;
 }
 
 const sha256 = (bytes: Uint8Array): string => `0x${createHash('sha256').update(bytes).digest('hex')}`;

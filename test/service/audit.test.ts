@@ -2,16 +2,19 @@ import test from 'ava';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { compile } from '../../circuits/index.js';
 import { modelId as hashIdentity } from '../../circuits/model-id.js';
 import { verifyingKeyToJson, vkHash } from '../../prover/codec.js';
 import { r } from '../../prover/curve.js';
 import { audit, type AuditReport } from '../../service/audit/audit.js';
 import { encodeBundle, UnreadableSubject } from '../../service/audit/bundle.js';
+import { sampleInputs } from '../../service/audit/circuit-claims.js';
 import { firstDivergence, traceReference, traceRuntime } from '../../service/audit/replay.js';
 import { readSubject } from '../../service/audit/subject.js';
 import { auditTable } from '../../service/audit/table.js';
 import { encodeReceipt, signReceipt, withoutOpening } from '../../service/receipt.js';
 import { MissingExpectation } from '../../service/verifier/index.js';
+import { GraphWriter } from '../support/graphs.js';
 import { type ProvenModel, type ProvenReceipt, proveModel, proveReceipt } from '../support/proven-model.js';
 import { random, seedFrom } from '../support/random.js';
 import { simulator } from '../support/simulate.js';
@@ -198,4 +201,17 @@ test('replay: reference and ONNX Runtime agree on every tensor, and a planted di
       : tensor,
   );
   t.like(firstDivergence(reference, planted), { node: shared[2].node, element: 5, differingCount: 1 });
+});
+
+test('finding-42: a key is not said to fail because zeros have no answer', (t) => {
+  // A model that divides by its input was found guilty on the zeros that the audit itself had chosen.
+  const g = new GraphWriter();
+  const z = g.node('Div', [g.input('x', 'int8', [2]), g.input('y', 'int8', [2])]);
+  const divides = compile(g.finish([{ name: z, dtype: 'int8', shape: [2] }]));
+  t.deepEqual([...sampleInputs(divides, null)!.get('y')!], [1, 1]);
+  const opening = {
+    inputs: [{ name: 'x', dtype: 'int8' as const, shape: [2], values: [5, 6] }],
+    salt: null,
+  };
+  t.deepEqual([...sampleInputs(divides, opening)!.get('x')!], [5, 6]);
 });
