@@ -190,7 +190,7 @@ export async function startProverHost(options: ProverHostOptions): Promise<Prove
       await Promise.race([stopping, sleep(options.drainMs ?? 20_000, undefined, { ref: false })]);
       child.close();
       await stopping;
-      await queuePool.end();
+      if (!queuePool.ending) await queuePool.end();
       await lease.stop();
     },
   };

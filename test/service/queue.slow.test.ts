@@ -3,6 +3,7 @@ import '../support/slow.js';
 import test from 'ava';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Queue } from '../../service/queue.js';
 import { AcceptQueue, type AcceptedInference, type AcceptOutcome } from '../../service/store/accept.js';
 import { openPool } from '../../service/store/pool.js';
 import { simulate } from '../support/job-simulation.js';
@@ -92,14 +93,6 @@ test.serial(
     const small = await Promise.all(Array.from({ length: 20 }, () => queue.accept(inference('small'))));
     await service.pool.query('analyze graphile_worker._private_jobs');
 
-    const read = async (): Promise<number> => {
-      await sleep(1_500);
-      const { rows } = await service.pool.query<{ n: number }>(
-        `select (seq_tup_read + idx_tup_fetch)::int as n from pg_stat_user_tables where schemaname = 'graphile_worker' and relname = '_private_jobs'`,
-      );
-      return rows[0]!.n;
-    };
-    const before = await read();
     service.prover = await service.startProver();
     for (const { resourceId } of small) await untilProven(resourceId!);
     const { rows } = await service.pool.query<{ flooding: number }>(
@@ -108,16 +101,42 @@ test.serial(
     );
     await service.prover.stop();
     t.true(rows[0]!.flooding <= 30, `of the flood, ${rows[0]!.flooding} went before the last of twenty`);
-    const { rows: taken } = await service.pool.query<{ n: number }>(
-      'select count(*)::int as n from inferences where proving_at is not null and tenant_id = any($1)',
-      [['flooding', 'small']],
-    );
-    const each = ((await read()) - before) / taken[0]!.n;
-    t.log(`${each.toFixed(1)} rows of the queue read for each of ${taken[0]!.n} jobs`);
-    t.true(each < 100);
+    const each = await rowsReadByAJob(300);
+    t.log(`${each.toFixed(1)} rows of the queue read for each job`);
+    t.true(each < 20);
     await service.pool.query('truncate graphile_worker._private_jobs');
   },
 );
+
+/** Taken, done and crossed off by the queue alone: no host that keeps house meanwhile. */
+async function rowsReadByAJob(count: number): Promise<number> {
+  const read = async (): Promise<number> => {
+    await sleep(1_500); // statistics come late
+    const { rows } = await service.pool.query<{ n: number }>(
+      `select (seq_tup_read + idx_tup_fetch)::int as n from pg_stat_user_tables
+       where schemaname = 'graphile_worker' and relname = '_private_jobs'`,
+    );
+    return rows[0]!.n;
+  };
+  let done = 0;
+  let limit = 50;
+  /** Holds the slots once so many jobs are done: what is read at the start and the end is not a job's. */
+  const prove = async (): Promise<void> => {
+    while (done >= limit) await sleep(10);
+    done++;
+  };
+  const { pool, log } = service;
+  const queue = new Queue({ pool, log, queue: 'proofs', slots: 2, tasks: { prove } });
+  queue.start();
+  while (done < limit) await sleep(10);
+  const before = await read();
+  limit += count;
+  while (done < limit) await sleep(10);
+  const each = ((await read()) - before) / count;
+  limit = Infinity;
+  await queue.stop();
+  return each;
+}
 
 async function untilProven(id: string): Promise<void> {
   for (let attempt = 0; attempt < 1_200; attempt++) {
