@@ -1,21 +1,18 @@
 /**
  * Operators that are other operators in disguise, rewritten as those once every type is known: CastLike and BitCast as
- * Cast, and the feature operators of ai.onnx.ml (Scaler, FeatureVectorizer, ArrayFeatureExtractor, OneHotEncoder,
- * Binarizer, Imputer, LabelEncoder) as casts, moves and comparisons. The meaning is ONNX Runtime's.
+ * Cast, CumProd as products, QONNX's Quant as QuantizeLinear, Clip and DequantizeLinear, and the feature operators of
+ * ai.onnx.ml as casts, moves and comparisons.
  */
-import type { AttributeValue, ConstantTensor, Dtype, Graph, GraphNode } from './graph.js';
-import { contextOf, inferGraph, inferTypes, type ValueTypes } from './infer.js';
-import { floatAttribute, floatsAttribute, intAttribute, intsAttribute, refuseNode } from './node.js';
-import { sizeOf, type NodeContext, type ValueType } from './shape.js';
-import { dtypeCodes, newTensorData } from './tensor.js';
-
-type Rewriting = (writer: EquivalentWriter, context: NodeContext) => void;
+import type { Graph, GraphNode } from './graph.js';
+import { bitCast, castLike, cumulativeProduct } from './core-equivalents.js';
+import { EquivalentWriter, type Rewriting } from './equivalent-writer.js';
+import * as features from './feature-equivalents.js';
+import { contextOf, inferGraph, inferTypes } from './infer.js';
+import { quant } from './qonnx-quant.js';
 
 const FEATURES = 'ai.onnx.ml';
 /** Opset of the core operators that are written where a file imports none. */
 const CORE_OPSET = 18;
-/** Categories and keys of one encoder: each costs a test for equality an element. */
-const MAX_KEYS = 1024;
 
 /** The same graph without the operators above. */
 export function withoutDisguises(graph: Graph): Graph {
@@ -31,94 +28,6 @@ export function withoutDisguises(graph: Graph): Graph {
   return inferGraph({ ...graph, opsets, constants: writer.constants, nodes: writer.nodes });
 }
 
-class EquivalentWriter {
-  readonly nodes: GraphNode[] = [];
-  readonly constants: Map<string, ConstantTensor>;
-  /** Floats that are integers cast to float32, and moved since. */
-  private readonly whole = new Set<string>();
-  private readonly taken: Set<string>;
-  private prefix = '';
-
-  constructor(
-    graph: Graph,
-    readonly types: ValueTypes,
-  ) {
-    this.constants = new Map(graph.constants);
-    this.taken = new Set([...types.keys(), ...graph.nodes.map(({ name }) => name)]);
-  }
-
-  keep(node: GraphNode): void {
-    const [x, y] = [node.inputs[0] ?? '', node.outputs[0] ?? ''];
-    const from = this.types.get(x)?.dtype ?? 'float32';
-    const isCast =
-      node.type === 'Cast' && this.types.get(y)?.dtype === 'float32' && !from.startsWith('float');
-    const isMove = ['Identity', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze'].includes(node.type);
-    if (isCast || (isMove && this.whole.has(x))) this.whole.add(y);
-    this.nodes.push(node);
-  }
-
-  isWhole(name: string): boolean {
-    return this.whole.has(name);
-  }
-
-  setWhole(name: string): void {
-    this.whole.add(name);
-  }
-
-  /** Names what is emitted next after the node it stands for. */
-  begin({ name }: GraphNode): void {
-    this.prefix = name;
-  }
-
-  emit(
-    type: string,
-    inputs: readonly string[],
-    attributes: Readonly<Record<string, AttributeValue>> = {},
-    output = this.fresh(type.toLowerCase()),
-  ): string {
-    this.nodes.push({
-      name: this.fresh(`${type.toLowerCase()} node`),
-      domain: '',
-      type,
-      inputs,
-      outputs: [output],
-      attributes: new Map(Object.entries(attributes)),
-    });
-    return output;
-  }
-
-  cast(x: string, to: Dtype, output?: string): string {
-    return this.emit('Cast', [x], { to: { kind: 'int', value: dtypeCodes[to] } }, output);
-  }
-
-  reshape(x: string, shape: readonly number[], output?: string): string {
-    return this.emit('Reshape', [x, this.constant('int64', [shape.length], shape)], {}, output);
-  }
-
-  constant(dtype: Dtype, shape: readonly number[], values: readonly number[]): string {
-    const data = newTensorData(dtype, values.length);
-    values.forEach((value, i) => {
-      data[i] = (dtype === 'int64' || dtype === 'uint64' ? BigInt(value) : value) as never;
-    });
-    const name = this.fresh('constant');
-    this.constants.set(name, { dtype, shape, data });
-    return name;
-  }
-
-  private fresh(wish: string): string {
-    let name = `${this.prefix}/${wish}`;
-    for (let i = 1; this.taken.has(name); i++) name = `${this.prefix}/${wish}:${i}`;
-    this.taken.add(name);
-    return name;
-  }
-}
-
-function typeOf({ node, type }: NodeContext, i: number): ValueType {
-  return type(i) ?? refuseNode(node, `input ${i}`, 'present', 'absent');
-}
-
-const isFloat = (dtype: Dtype): boolean => dtype === 'float32' || dtype === 'float64';
-
 function rewritingOf(node: GraphNode): Rewriting | undefined {
   const rewriting = rewritings[`${node.domain}:${node.type}`];
   return (
@@ -130,177 +39,17 @@ function rewritingOf(node: GraphNode): Rewriting | undefined {
   );
 }
 
-const castLike: Rewriting = (writer, { node, type }) => {
-  const like = type(1)?.dtype ?? refuseNode(node, 'target_type', 'present', 'absent');
-  writer.cast(node.inputs[0]!, like, node.outputs[0]!);
-};
-
-/** The same bits under another integer type of the same width are the same number modulo its size: what Cast gives. */
-const bitCast: Rewriting = (writer, context) => {
-  const { node } = context;
-  const { dtype } = typeOf(context, 0);
-  const code = intAttribute(node, 'to', 0);
-  const to = Object.entries(dtypeCodes).find(([, known]) => known === code)?.[0] as Dtype | undefined;
-  const width = (name: string): string => name.replace(/^u?int/, '');
-  if (!to || !/^u?int/.test(to) || !/^u?int/.test(dtype) || width(to) !== width(dtype))
-    refuseNode(node, 'to', `an integer type as wide as ${dtype}`, to ?? code);
-  writer.cast(node.inputs[0]!, to, node.outputs[0]!);
-};
-
-/** (x − offset)·scale in float32; what changes nothing is left out. */
-const scaler: Rewriting = (writer, context) => {
-  const { node } = context;
-  const { dtype, shape } = typeOf(context, 0);
-  const width = shape.at(-1) ?? 1;
-  const [offset, scale] = ['offset', 'scale'].map((name) => floatsAttribute(node, name) ?? []) as [
-    readonly number[],
-    readonly number[],
-  ];
-  for (const [name, values] of [
-    ['offset', offset],
-    ['scale', scale],
-  ] as const)
-    if (values.length !== 1 && values.length !== width)
-      refuseNode(node, name, `1 or ${width} numbers`, values.length);
-  const centres = offset.some((value) => value !== 0);
-  const scales = scale.some((value) => value !== 1);
-  const last = node.outputs[0]!;
-  let x = node.inputs[0]!;
-  const isWhole = !isFloat(dtype) || writer.isWhole(x);
-  if (dtype !== 'float32') x = writer.cast(x, 'float32', centres || scales ? undefined : last);
-  else if (!centres && !scales) x = writer.emit('Identity', [x], {}, last);
-  const list = (values: readonly number[]): string => writer.constant('float32', [values.length], values);
-  if (centres) x = writer.emit('Sub', [x, list(offset)], {}, scales ? undefined : last);
-  if (scales) writer.emit('Mul', [x, list(scale)], {}, last);
-  else if (!centres && isWhole) writer.setWhole(last);
-};
-
-/** Rows of all inputs side by side, as float32. */
-const featureVectorizer: Rewriting = (writer, context) => {
-  const { node } = context;
-  const widths =
-    intsAttribute(node, 'inputdimensions') ??
-    refuseNode(node, 'inputdimensions', 'given, one an input', 'none');
-  if (widths.length !== node.inputs.length)
-    refuseNode(node, 'inputdimensions', `${node.inputs.length} sizes`, widths.length);
-  let isWhole = true;
-  const parts = node.inputs.map((name, i) => {
-    const { dtype, shape } = typeOf(context, i);
-    const rows = shape.length < 2 ? 1 : shape[0]!;
-    const width = sizeOf(shape) / rows;
-    // ONNX Runtime cuts or pads to the size given; exporters always give the size there is.
-    if (width !== widths[i]) refuseNode(node, `inputdimensions of input ${i}`, String(width), widths[i]);
-    isWhole &&= !isFloat(dtype) || writer.isWhole(name);
-    const x = dtype === 'float32' ? name : writer.cast(name, 'float32');
-    return writer.reshape(x, [rows, width]);
-  });
-  writer.emit('Concat', parts, { axis: { kind: 'int', value: 1 } }, node.outputs[0]!);
-  if (isWhole) writer.setWhole(node.outputs[0]!);
-};
-
-/** Columns of the last axis by their numbers; a list counts as one row. */
-const arrayFeatureExtractor: Rewriting = (writer, context) => {
-  const { node } = context;
-  const { shape } = typeOf(context, 0);
-  const [x, y] = node.inputs as [string, string];
-  const count = sizeOf(typeOf(context, 1).shape);
-  const table = shape.length === 1 ? writer.reshape(x, [1, shape[0]!]) : x;
-  const columns = writer.reshape(y, [count]);
-  writer.emit('Gather', [table, columns], { axis: { kind: 'int', value: -1 } }, node.outputs[0]!);
-  if (writer.isWhole(x)) writer.setWhole(node.outputs[0]!);
-};
-
-/** A new last axis: 1 at the category of the element, else 0. A float is cut to an integer first. */
-const oneHotEncoder: Rewriting = (writer, context) => {
-  const { node } = context;
-  const categories =
-    intsAttribute(node, 'cats_int64s') ?? refuseNode(node, 'categories', 'cats_int64s', 'cats_strings');
-  if (intAttribute(node, 'zeros', 1) === 0) refuseNode(node, 'zeros', '1', 0);
-  requireKeys(node, 'cats_int64s', categories);
-  const { dtype, shape } = typeOf(context, 0);
-  const own = writer.reshape(node.inputs[0]!, [...shape, 1]);
-  const list = (of: Dtype): string => writer.constant(of, [categories.length], categories);
-  const isCastInteger =
-    writer.isWhole(node.inputs[0]!) && categories.every((value) => Math.abs(value) < 2 ** 24);
-  // A cast integer equals a small number exactly when the integer did, so it need not be cut.
-  const matches = isCastInteger
-    ? writer.emit('Equal', [own, list('float32')])
-    : writer.emit('Equal', [dtype === 'int64' ? own : writer.cast(own, 'int64'), list('int64')]);
-  writer.cast(matches, 'float32', node.outputs[0]!);
-  writer.setWhole(node.outputs[0]!);
-};
-
-/** 1 above the threshold, else 0. */
-const binarizer: Rewriting = (writer, context) => {
-  const { node } = context;
-  const { dtype } = typeOf(context, 0);
-  if (dtype !== 'float32') refuseNode(node, 'input dtype', 'float32', dtype);
-  const threshold = writer.constant('float32', [], [floatAttribute(node, 'threshold', 0)]);
-  const above = writer.emit('Greater', [node.inputs[0]!, threshold]);
-  writer.cast(above, 'float32', node.outputs[0]!);
-  writer.setWhole(node.outputs[0]!);
-};
-
-/** Integers: one value becomes another, one for all columns or one a column. */
-const imputer: Rewriting = (writer, context) => {
-  const { node } = context;
-  const { dtype, shape } = typeOf(context, 0);
-  // Of floats the replaced value is NaN, which has no quantized form.
-  if (dtype !== 'int64') refuseNode(node, 'input dtype', 'int64', dtype);
-  const imputed = intsAttribute(node, 'imputed_value_int64s') ?? [];
-  const width = shape.at(-1) ?? 1;
-  if (imputed.length !== 1 && imputed.length !== width)
-    refuseNode(node, 'imputed_value_int64s', `1 or ${width} numbers`, imputed.length);
-  const [x] = node.inputs as [string];
-  const replaced = writer.constant('int64', [], [intAttribute(node, 'replaced_value_int64', 0)]);
-  const isReplaced = writer.emit('Equal', [x, replaced]);
-  const values = writer.constant('int64', [imputed.length], imputed);
-  writer.emit('Where', [isReplaced, values, x], {}, node.outputs[0]!);
-};
-
-/** int64 to int64: default + Σ (value − default) over the one key that matches, if any. */
-const labelEncoder: Rewriting = (writer, context) => {
-  const { node } = context;
-  const { dtype, shape } = typeOf(context, 0);
-  const keys = intsAttribute(node, 'keys_int64s');
-  const values = intsAttribute(node, 'values_int64s');
-  if (!keys || !values || dtype !== 'int64' || keys.length !== values.length)
-    return refuseNode(
-      node,
-      'keys and values',
-      'keys_int64s and values_int64s of one length',
-      [...node.attributes.keys()].join(', '),
-    );
-  requireKeys(node, 'keys_int64s', keys);
-  const fallback = intAttribute(node, 'default_int64', -1);
-  const own = writer.reshape(node.inputs[0]!, [...shape, 1]);
-  const matches = writer.emit('Equal', [own, writer.constant('int64', [keys.length], keys)]);
-  const gains = writer.constant(
-    'int64',
-    [keys.length],
-    values.map((value) => value - fallback),
-  );
-  const gained = writer.emit('Mul', [writer.cast(matches, 'int64'), gains]);
-  const sum = writer.emit('ReduceSum', [gained, writer.constant('int64', [1], [shape.length])], {
-    keepdims: { kind: 'int', value: 0 },
-  });
-  writer.emit('Add', [sum, writer.constant('int64', [], [fallback])], {}, node.outputs[0]!);
-};
-
-function requireKeys(node: GraphNode, what: string, keys: readonly number[]): void {
-  if (keys.length === 0 || keys.length > MAX_KEYS)
-    refuseNode(node, what, `1 to ${MAX_KEYS} numbers`, keys.length);
-  if (new Set(keys).size !== keys.length) refuseNode(node, what, 'unique', [...keys]);
-}
-
 const rewritings: Readonly<Record<string, Rewriting>> = {
   ':CastLike': castLike,
   ':BitCast': bitCast,
-  [`${FEATURES}:Scaler`]: scaler,
-  [`${FEATURES}:FeatureVectorizer`]: featureVectorizer,
-  [`${FEATURES}:ArrayFeatureExtractor`]: arrayFeatureExtractor,
-  [`${FEATURES}:OneHotEncoder`]: oneHotEncoder,
-  [`${FEATURES}:Binarizer`]: binarizer,
-  [`${FEATURES}:Imputer`]: imputer,
-  [`${FEATURES}:LabelEncoder`]: labelEncoder,
+  ':CumProd': cumulativeProduct,
+  'onnx.brevitas:Quant': quant,
+  'qonnx.custom_op.general:Quant': quant,
+  [`${FEATURES}:Scaler`]: features.scaler,
+  [`${FEATURES}:FeatureVectorizer`]: features.featureVectorizer,
+  [`${FEATURES}:ArrayFeatureExtractor`]: features.arrayFeatureExtractor,
+  [`${FEATURES}:OneHotEncoder`]: features.oneHotEncoder,
+  [`${FEATURES}:Binarizer`]: features.binarizer,
+  [`${FEATURES}:Imputer`]: features.imputer,
+  [`${FEATURES}:LabelEncoder`]: features.labelEncoder,
 };

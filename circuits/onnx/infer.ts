@@ -387,6 +387,7 @@ const rules: Readonly<Record<string, Rule>> = Object.fromEntries([
       'LogSoftmax',
       'Hardmax',
       'CumSum',
+      'CumProd',
       'LayerNormalization',
     ],
     same,
@@ -540,6 +541,8 @@ const rules: Readonly<Record<string, Rule>> = Object.fromEntries([
       broadcastShapes(...shapes) ?? refuseNode(context.node, 'input shapes', 'broadcastable', 'others');
     return [{ dtype: dtypeOf(intAttribute(context.node, 'to', 0), whereOf(context.node)), shape }];
   }),
+  ...table('onnx.brevitas', ['Quant'], same),
+  ...table('qonnx.custom_op.general', ['Quant'], same),
   ...table(microsoft, ['QGemm'], gemm(zeroPointDtype(8, 'float32'), 3)),
   ...table(microsoft, ['QLinearAdd', 'QLinearMul'], (context) => {
     const shape = broadcastShapes(need(context, 0).shape, need(context, 3).shape);

@@ -19,6 +19,8 @@ export const opsetRange: ReadonlyMap<string, readonly [number, number]> = new Ma
   ['', [1, 27]],
   ['ai.onnx.ml', [1, 5]],
   ['com.microsoft', [1, 1]],
+  ['onnx.brevitas', [1, 1]],
+  ['qonnx.custom_op.general', [1, 2]],
 ]);
 
 const MANY = 1024;
@@ -37,6 +39,7 @@ const unary = (type: string, attributes = ''): string => `${type} 1 1 ${attribut
 const pool = 'auto_pad:s ceil_mode:i dilations:is kernel_shape:is pads:is strides:is';
 const conv = 'auto_pad:s dilations:is group:i kernel_shape:is pads:is strides:is';
 const reduce = 'axes:is keepdims:i noop_with_empty_axes:i';
+const quant = 'Quant 4 1 narrow:i rounding_mode:s signed:i';
 const binary = 'axis:i broadcast:i consumed_inputs:is';
 const tree =
   'aggregate_function:s base_values:fs nodes_falsenodeids:is nodes_featureids:is nodes_hitrates:fs nodes_missing_value_tracks_true:is ' +
@@ -119,6 +122,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     'ArgMin 1 1 axis:i keepdims:i select_last_index:i',
     'TopK 1-2 2 axis:i k:i largest:i sorted:i',
     'CumSum 2 1 exclusive:i reverse:i',
+    'CumProd 2 1 exclusive:i reverse:i',
     'Reshape 1-2 1 allowzero:i shape:is consumed_inputs:is',
     'Flatten 1 1 axis:i',
     'Transpose 1 1 perm:is',
@@ -174,6 +178,8 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     'FusedConv 2-4 1 ' + conv + ' activation:s activation_params:fs',
     'FusedGemm 2-3 1 alpha:f beta:f transA:i transB:i activation:s activation_alpha:f activation_beta:f activation_gamma:f',
   ],
+  'onnx.brevitas': [quant],
+  'qonnx.custom_op.general': [quant],
   'ai.onnx.ml': [
     `TreeEnsembleRegressor 1 1 ${tree} n_targets:i target_ids:is target_nodeids:is target_treeids:is target_weights:fs`,
     `TreeEnsembleClassifier 1 2 ${tree} class_ids:is class_nodeids:is class_treeids:is class_weights:fs classlabels_int64s:is classlabels_strings:ss`,

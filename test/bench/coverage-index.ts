@@ -91,10 +91,11 @@ export const dynamicQuantization =
 
 /**
  * A size that is an input at run time: shapes, axes, pads, slices or counts of operators whose output shape follows from
- * them. Such a graph is not static, so it is no quantized item; it counts as refused all the same.
+ * them, or from the values themselves (NonZero, Unique). Such a graph is not static, so it is no quantized item; it counts
+ * as refused all the same.
  */
 export const notStatic =
-  /\((ConstantOfShape|Range|Reshape|Expand|Tile|Pad|Slice|Split|Resize|Upsample|TopK|OneHot|Squeeze|Unsqueeze|Reduce\w+)\)[^"]*must be (a constant|constant), got (a value computed at run time|none)/;
+  /got ai\.onnx:(NonZero|Unique)\b|\(Compress\): condition must be a constant|\((ConstantOfShape|Range|Reshape|Expand|Tile|Pad|Slice|Split|Resize|Upsample|TopK|OneHot|Squeeze|Unsqueeze|Reduce\w+)\)[^"]*must be (a constant|constant), got (a value computed at run time|none)/;
 
 /**
  * Arithmetic that is integer or Q/DQ-enclosed, in an ONNX file. DequantizeLinear of constants alone encloses nothing: where

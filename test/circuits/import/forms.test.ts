@@ -43,6 +43,11 @@ function form(
 const text = (value: string): AttributeValue => ({ kind: 'string', value });
 const WHOLE: readonly Dtype[] = ['int32', 'int64'];
 
+/** The first opset with BitCast and CumProd. */
+function newest(drawn: Form): Form {
+  return { ...drawn, graph: { ...drawn.graph, opsets: new Map([['', 26]]) } };
+}
+
 function reduction(type: string, limit: number): (r: Random) => Form {
   return (r) => {
     const g = new GraphWriter();
@@ -112,6 +117,25 @@ const forms: Readonly<Record<string, (r: Random) => Form>> = {
     const dtype = r.pick<Dtype>(['uint32', 'int64', 'uint64', 'bool', 'int16']);
     const x = g.input('x', dtype, [4]);
     return form(g, 'Cast', [x], { to: int(dtypeCodes.float32) }, { dtype: 'float32', shape: [4] });
+  },
+  BitCast: (r) => {
+    const g = new GraphWriter();
+    const [from, to] = r.pick<readonly [Dtype, Dtype]>([
+      ['int8', 'uint8'],
+      ['uint16', 'int16'],
+      ['int32', 'uint32'],
+    ]);
+    const x = g.input('x', from, [4]);
+    const drawn = form(g, 'BitCast', [x], { to: int(dtypeCodes[to]) }, { dtype: to, shape: [4] });
+    // Of uint32 the half that int32 holds is carried.
+    return { ...newest(drawn), ranges: from === 'int32' ? { x: [0, 2 ** 31 - 1] } : {} };
+  },
+  CumProd: (r) => {
+    const g = new GraphWriter();
+    const dtype = r.pick(WHOLE);
+    const attributes = { exclusive: int(r.below(2)), reverse: int(r.below(2)) };
+    const inputs = [g.input('x', dtype, [2, 3]), g.constant('int64', [], [r.below(2)])];
+    return newest(form(g, 'CumProd', inputs, attributes, { dtype, shape: [2, 3] }, { x: [-30, 30] }));
   },
   Compress: (r) => {
     const g = new GraphWriter();
@@ -298,6 +322,65 @@ for (const [what, [build, expected]] of Object.entries(refusals)) {
     t.regex(error.message, expected);
   });
 }
+
+test('C23 a QONNX net (Brevitas): weights, activations and bits of its Quant nodes are what the formula says', async (t) => {
+  const r = random(seedFrom(t.log));
+  const g = new GraphWriter();
+  const x = g.input('x', 'float32', [1, 4]);
+  const quant = (value: string, scale: readonly number[], bits: number, signed: number, narrow: number) =>
+    g.node(
+      'Quant',
+      [
+        value,
+        g.constant('float32', scale.length > 1 ? [scale.length, 1] : [], scale),
+        g.scale(0),
+        g.scale(bits),
+      ],
+      { signed: int(signed), narrow: int(narrow), rounding_mode: text('ROUND') },
+      'onnx.brevitas',
+    );
+  const weights = Array.from({ length: 12 }, () => (between(r, -100, 100) / 64) * 0.37);
+  const scales = [0.05, 0.11, 0.07].map(Math.fround);
+  const w = quant(g.constant('float32', [3, 4], weights), scales, 4, 1, 1);
+  const a = quant(x, [0.25], 8, 1, 0);
+  const y = g.node('Gemm', [a, w], { transB: int(1) });
+  const z = quant(g.node('Relu', [y]), [0.125], 4, 0, 0);
+  const graph = {
+    ...g.finish([{ name: z, dtype: 'float32' as const, shape: [1, 3] }]),
+    opsets: new Map([
+      ['', 13],
+      ['onnx.brevitas', 1],
+    ]),
+  };
+  const model = compile(importModel(encodeGraph(graph)).graph, { inputMode: 'public' });
+  const fake = (value: number, scale: number, low: number, high: number) => {
+    const whole = Math.round(value / scale);
+    const even =
+      Math.abs(value / scale - Math.trunc(value / scale)) === 0.5 && whole % 2 !== 0 ? whole - 1 : whole;
+    return Math.min(Math.max(even, low), high);
+  };
+  for (let k = 0; k < 20; k++) {
+    const values = Array.from({ length: 4 }, () => between(r, -400, 400) / 10);
+    const inputs = model.quantizeInput({ x: values });
+    const { witness, outputs } = model.computeWitness({ inputs, ctx: 3n, salt: 0n });
+    t.true(check(model.r1cs, witness).ok);
+    const expected = scales.map((scale, row) => {
+      let sum = 0;
+      values.forEach((value, i) => {
+        sum +=
+          fake(Math.fround(value), 0.25, -128, 127) * fake(Math.fround(weights[row * 4 + i]), scale, -7, 7);
+      });
+      return fake(sum * 0.25 * scale, 0.125, 0, 15);
+    });
+    const [got] = outputs.values();
+    // float32 decides ties that a double does not see.
+    t.true(Array.from(got).every((value, i) => Math.abs(value - expected[i]) <= 1));
+    t.true(
+      Array.from(got).filter((value, i) => value !== expected[i]).length <= 1,
+      `${got.join()} ${expected.join()}`,
+    );
+  }
+});
 
 /** x + y of two quantized inputs, quantized. */
 function quantizedSum(type: string, dtype: Dtype, scales: readonly number[], count = 2): Graph {
