@@ -75,6 +75,24 @@ test('R03 finding-29: a nonce that a reorg left to nobody is filled when nothing
   t.deepEqual(alarms, ['nonce-gap']);
 });
 
+test('R04 bytes that are out already are handed out again without a word in the ledger', async (t) => {
+  const chain = new ScriptedChain(random(3));
+  const ledger = memoryLedger();
+  const states: string[] = [];
+  const watched: MemoryLedger = {
+    ...ledger,
+    change: async (id, change) => {
+      if (change.state !== undefined) states.push(change.state);
+      await ledger.change(id, change);
+    },
+  };
+  const signer = signerOver(chain, watched);
+  await signer.submit(intentOf('0xc0ffee0001'));
+  for (let i = 0; i < 6; i++) await signer.tick();
+  t.deepEqual(states, ['broadcast'], 'marked once, with its first bytes');
+  t.true((await ledger.read('0xc0ffee0001'))!.attempts.length > 1, 'and replaced meanwhile');
+});
+
 test('R12 from a backup of any age the signer is in line with the chain before it sends, and nothing takes effect twice', async (t) => {
   const seed = seedFrom(t.log);
   for (let run = 0; run < campaign(40, 400); run++) {

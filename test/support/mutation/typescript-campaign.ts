@@ -36,7 +36,7 @@ const areas: readonly Area[] = [
   },
   {
     files: ['signer', 'quorum', 'policy', 'fees', 'pg-ledger'].map((name) => `service/signer/${name}.ts`),
-    tests: ['service/signer', 'service/signer-hostile', 'service/signer-ledger'],
+    tests: ['service/signer-schedules', 'service/signer', 'service/signer-hostile', 'service/signer-ledger'],
   },
 ];
 

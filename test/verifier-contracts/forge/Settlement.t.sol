@@ -29,6 +29,7 @@ contract SettlementTest is World {
     }
 
     /// finding-23: a stranger with a proof of a model of their own could use up the nonces that follow one that was settled.
+    /// forge-config: slow.fuzz.runs = 1000
     function testFuzz_settle_only_by_the_submitter_that_the_nonce_names(
         address requester,
         address submitter,
