@@ -12,7 +12,8 @@ import { call, sampleDigit, startTestService, untilOver, type TestService } from
 
 let service: TestService;
 test.before(async () => {
-  service = await startTestService({ prover: false });
+  // An hour: no host keeps house in the middle of a count.
+  service = await startTestService({ prover: false, environment: { VERINFER_LEASE_MS: '3600000' } });
 });
 test.after.always(() => service?.stop());
 
