@@ -42,7 +42,9 @@ interface AuditFlags {
 export function register(program: Command): void {
   program
     .command('audit')
-    .description('check every claim of a receipt, a bundle or a model again, without a server')
+    .description(
+      'check every claim of a receipt, a bundle or a model again, without a server; exit code 0 only when none failed and the foundations were checked',
+    )
     .argument('<subject>', 'receipt or bundle file, model folder, or model id')
     .option('--model <modelId>', 'the model you asked for', bytes32)
     .option('--vk <vkHash>', 'or only its key', bytes32)

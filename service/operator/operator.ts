@@ -116,7 +116,7 @@ export class Operator {
     const isMine = state.status === 'locked' && state.holder.toLowerCase() === signer.address.toLowerCase();
     const lastS = isMine ? state.since + marketTimes.grace : Number(terms.deadline);
     if (state.status === 'fulfilled' || state.status === 'refunded' || nowS > lastS) {
-      await jobs.drop(requestId);
+      if (!this.overSince.has(requestId)) await jobs.drop(requestId);
       await this.forgetOnceFinal(requestId);
       return null;
     }
@@ -152,14 +152,16 @@ export class Operator {
     return { fulfilment, notAfterS: lastS };
   }
 
-  /** The private input is kept as long as a reorg could make it needed again. */
+  /** A private input is kept as long as a reorg could make it needed again. Without one there is nothing to wait for. */
   private async forgetOnceFinal(requestId: string): Promise<void> {
     const { provider, openings, finalityDepth } = this.options;
-    const head = await provider.getBlockNumber();
-    const since = this.overSince.get(requestId) ?? head;
-    this.overSince.set(requestId, since);
-    if (head < since + finalityDepth) return;
-    await openings.erase(requestId);
+    if ((await openings.read(requestId)) !== null) {
+      const head = await provider.getBlockNumber();
+      const since = this.overSince.get(requestId) ?? head;
+      this.overSince.set(requestId, since);
+      if (head < since + finalityDepth) return;
+      await openings.erase(requestId);
+    }
     this.seen.delete(requestId);
     this.overSince.delete(requestId);
   }
