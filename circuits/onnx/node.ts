@@ -1,6 +1,7 @@
 /** Reading a node's attributes and constant inputs, with refusals that name the node. */
 import { ModelRefused } from '../errors.js';
 import type { ConstantTensor, GraphNode } from './graph.js';
+import type { NodeContext } from './shape.js';
 
 export function whereOf(node: GraphNode): string {
   return `node "${node.name}" (${node.domain ? `${node.domain}:` : ''}${node.type})`;
@@ -57,4 +58,18 @@ export function axisOf(node: GraphNode, axis: number, rank: number): number {
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank)
     refuseNode(node, 'axis', `in [${-rank}, ${rank - 1}]`, axis);
   return axis < 0 ? axis + rank : axis;
+}
+
+/** Integers that ONNX moved from an attribute to an input over time; they must be known when the model is loaded. */
+export function integersGiven(
+  context: NodeContext,
+  attribute: string,
+  input: number,
+): readonly number[] | undefined {
+  const fromAttribute = intsAttribute(context.node, attribute);
+  if (fromAttribute) return fromAttribute;
+  if (!context.type(input)) return undefined;
+  const constant = context.constant(input);
+  if (!constant) refuseNode(context.node, attribute, 'a constant', 'a value computed at run time');
+  return integersOf(constant);
 }

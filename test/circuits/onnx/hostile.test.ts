@@ -3,7 +3,8 @@ import { ModelRefused } from '../../../circuits/errors.js';
 import { importModel } from '../../../circuits/import/import.js';
 import { loadGraph } from '../../../circuits/onnx/load.js';
 import { operators } from '../../../circuits/onnx/operators.js';
-import { canonicalChunks, chunksEqual, scan } from '../../../circuits/onnx/scan.js';
+import { canonicalChunks, chunksEqual } from '../../../circuits/onnx/canonical.js';
+import { scan } from '../../../circuits/onnx/scan.js';
 import * as p from '../../support/protobuf.js';
 
 function refuses(t: ExecutionContext, bytes: Uint8Array, pattern: RegExp, label = ''): void {
