@@ -1,6 +1,6 @@
 /** Operators without weights, on int8. What has no integer form is written dequantize, operator, quantize. */
 import type { AttributeValue, GraphNode } from '../onnx/graph.js';
-import { axisOf, floatAttribute, intAttribute, intsAttribute, refuseNode } from '../onnx/node.js';
+import { axisOf, floatAttribute, intAttribute, integersOf, intsAttribute, refuseNode } from '../onnx/node.js';
 import { sizeOf } from '../onnx/shape.js';
 import type { Emitter, QuantizedValue } from './emitter.js';
 import { roundHalfEven } from './lattice.js';
@@ -46,6 +46,10 @@ export function emitOperator(emitter: Emitter, operator: PlainOperator): void {
         },
         output,
       );
+    case 'GlobalMaxPool':
+    case 'ReduceMax':
+    case 'ReduceMin':
+      return emitWholeExtremum(emitter, operator);
     case 'Max':
     case 'Min':
       return void emitter.emitInteger(
@@ -64,6 +68,29 @@ export function emitOperator(emitter: Emitter, operator: PlainOperator): void {
   }
   if (!UNARY.has(node.type)) refuseNode(node, 'operator', 'one that can be quantized', node.type);
   emitThroughFloat(emitter, operator, node.type);
+}
+
+/** The greatest or least element along whole axes, on the integers as it is on what they stand for. */
+function emitWholeExtremum(emitter: Emitter, { node, output }: PlainOperator): void {
+  const input = emitter.value(node.inputs[0]!);
+  const { shape } = input;
+  const ints = (value: readonly number[]): AttributeValue => ({ kind: 'ints', value });
+  if (node.type === 'GlobalMaxPool') {
+    const attributes = new Map([['kernel_shape', ints(shape.slice(2))]]);
+    return void emitter.emitInteger(
+      { type: 'MaxPool', name: node.name, inputs: [input.name], attributes },
+      output,
+    );
+  }
+  const given = emitter.constants.get(node.inputs[1] ?? '');
+  if (node.inputs[1] && !given) refuseNode(node, 'axes', 'a constant', 'a value computed at run time');
+  const axes = intsAttribute(node, 'axes') ?? (given ? integersOf(given) : shape.map((_, axis) => axis));
+  const keepdims: AttributeValue = { kind: 'int', value: intAttribute(node, 'keepdims', 1) };
+  const attributes = new Map([
+    ['axes', ints(axes.map((axis) => axisOf(node, axis, shape.length)))],
+    ['keepdims', keepdims],
+  ]);
+  emitter.emitInteger({ type: node.type, name: node.name, inputs: [input.name], attributes }, output);
 }
 
 /** Bounds of a Clip: attributes before opset 11, constant inputs since. */

@@ -20,8 +20,13 @@ import { simplify } from './simplify.js';
 import { lowerTabular } from './tabular.js';
 import { ModelRefused } from '../errors.js';
 
-/** May follow the last integer, outside the proof: deterministic functions of it. */
-const TAIL = new Set([':Softmax', ':LogSoftmax', ':Sigmoid', ':ArgMax', 'ai.onnx.ml:Normalizer']);
+/** May follow the last integer: deterministic functions of it outside the proof, or comparisons that import proves. */
+const TAIL = new Set(
+  (
+    ':Softmax :LogSoftmax :Sigmoid :ArgMax :ArgMin ai.onnx.ml:Normalizer ' +
+    ':Greater :GreaterOrEqual :Less :LessOrEqual :Equal'
+  ).split(' '),
+);
 
 /** ArgMax or Sigmoid and so on, or the label that an ArgMax stands for. */
 function isTailNode({ domain, type, inputs }: GraphNode, { constants }: Graph): boolean {
