@@ -15,6 +15,9 @@ const UNARY = new Set(
   ).split(' '),
 );
 
+/** Operators that are quantized around their weights, which must be known. */
+const WEIGHTED = new Set('Conv ConvTranspose Gemm BatchNormalization PRelu'.split(' '));
+
 /** Where a function has no value, the nearest argument that has one stands in; one step of the scale is `step`. */
 const DOMAINS: Readonly<Record<string, (step: number) => readonly [number, number]>> = {
   Log: (step) => [step, Infinity],
@@ -66,7 +69,12 @@ export function emitOperator(emitter: Emitter, operator: PlainOperator): void {
     case 'MatMul':
       return emitProduct(emitter, operator);
   }
-  if (!UNARY.has(node.type)) refuseNode(node, 'operator', 'one that can be quantized', node.type);
+  if (!UNARY.has(node.type)) {
+    const computed = node.inputs.slice(1).find((name) => name !== '' && !emitter.constants.has(name));
+    if (WEIGHTED.has(node.type) && computed !== undefined)
+      refuseNode(node, 'weights', 'constants', `the computed value "${computed}"`);
+    refuseNode(node, 'operator', 'one that can be quantized', node.type);
+  }
   emitThroughFloat(emitter, operator, node.type);
 }
 
