@@ -51,12 +51,15 @@ export function eventRoutes({ pool, events, closing }: ApiParts): Operation[] {
           const end = (): void => {
             clearInterval(timer);
             unsubscribe();
+            closing.removeEventListener('abort', end);
             response.end();
             done();
           };
           response.once('close', end);
           closing.addEventListener('abort', end, { once: true });
-          enqueue();
+          // Whoever left while we looked, or came as we close, is not told so again.
+          if (response.closed || closing.aborted) end();
+          else enqueue();
         });
         return null;
       },

@@ -98,7 +98,10 @@ async function finish(client: Queryable, id: string): Promise<void> {
   await notify(client, id, 'proven');
 }
 
-/** Ends an inference as failed. `fence` null: whatever its claim (cancelling, expiry). False when it was over already. */
+/**
+ * Ends an inference as failed. `fence` null: whatever its claim (cancelling, expiry). False when it was over already, or
+ * went on: the chain refuses what is proven, a caller cancels what is not, and everything else ends what has no proof.
+ */
 export async function failInference(
   pool: Pool,
   id: string,
@@ -106,19 +109,27 @@ export async function failInference(
   code: FailureCode,
   detail: string,
 ): Promise<boolean> {
+  const wasOpen = code !== 'settlement-failed';
   return transaction(pool, async (client) => {
-    const { rows } = await client.query<{ tenantId: string; wasOpen: boolean; batchId: string | null }>(
-      `with old as (select state from inferences where id = $1 for update)
-       update inferences set state = 'failed', failed_at = now(), fence = inferences.fence + 1, error = $3 from old
-       where id = $1 and inferences.state not in ('settled', 'failed') and ($2::bigint is null or fence = $2)
-       returning tenant_id as "tenantId", old.state in ('answered', 'proving') as "wasOpen",
-         batch_id as "batchId"`,
-      [id, fence, JSON.stringify({ code, detail })],
+    // A statement sees what was there when it began: whoever is storing a proof is waited for before the next one begins.
+    await client.query('select from inferences where id = $1 for update', [id]);
+    const { rows } = await client.query<{ tenantId: string; batchId: string | null }>(
+      `update inferences i set state = 'failed', failed_at = now(), fence = fence + 1, error = $3
+       where id = $1 and ($2::bigint is null or fence = $2) and state = any($4)
+         and ($5 or not exists (select from receipts r where r.id = i.id))
+       returning tenant_id as "tenantId", batch_id as "batchId"`,
+      [
+        ...[id, fence, JSON.stringify({ code, detail })],
+        wasOpen ? ['answered', 'proving'] : ['proven', 'submitted'],
+        code === 'settlement-failed' || code === 'cancelled',
+      ],
     );
     const row = rows[0];
     if (!row) return false;
-    await client.query('delete from private_inputs where inference_id = $1', [id]);
-    if (row.wasOpen) {
+    if (wasOpen) {
+      await client.query('delete from private_inputs where inference_id = $1', [id]);
+      // Of what was cancelled before it was signed nothing is told.
+      await client.query('delete from receipts where id = $1', [id]);
       await client.query('update tenants set open_count = open_count - 1 where id = $1', [row.tenantId]);
       if (row.batchId !== null) await queueWholeBatch(client, row.batchId);
     }

@@ -6,9 +6,10 @@ export interface ReceiptRow {
   readonly body: Buffer;
 }
 
+/** For its owner: null while its operator has still to sign it. */
 export async function readReceipt(pool: Pool, tenantId: string, id: string): Promise<ReceiptRow | null> {
   const { rows } = await pool.query<ReceiptRow>(
-    'select id, digest, body from receipts where id = $1 and tenant_id = $2',
+    'select id, digest, body from receipts where id = $1 and tenant_id = $2 and seal_at is null',
     [id, tenantId],
   );
   return rows[0] ?? null;
