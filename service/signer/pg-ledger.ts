@@ -136,15 +136,21 @@ export async function lockKey(
   sender: string,
 ): Promise<{ readonly lost: boolean; release(): void } | null> {
   const client: PoolClient = await pool.connect();
+  let isTaken = false;
+  try {
+    const { rows } = await client.query<{ taken: boolean }>(
+      'select pg_try_advisory_lock(hashtextextended($1, 0)) as taken',
+      [`verinfer/signer/${chainId}/${sender.toLowerCase()}`],
+    );
+    isTaken = rows[0]!.taken;
+  } finally {
+    // Back to the pool as it came, without a listener of ours.
+    if (!isTaken) client.release();
+  }
+  if (!isTaken) return null;
   const lock = { lost: false, release: (): void => client.release(true) };
   client.on('error', () => (lock.lost = true));
-  const { rows } = await client.query<{ taken: boolean }>(
-    'select pg_try_advisory_lock(hashtextextended($1, 0)) as taken',
-    [`verinfer/signer/${chainId}/${sender.toLowerCase()}`],
-  );
-  if (rows[0]!.taken) return lock;
-  client.release();
-  return null;
+  return lock;
 }
 
 const rowOf = ({

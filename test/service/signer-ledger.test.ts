@@ -1,6 +1,6 @@
 /** The ledger in PostgreSQL does what the one in memory does, and one key has one signer. */
 import test from 'ava';
-import type { Pool } from 'pg';
+import pg, { type Pool } from 'pg';
 import { createLog } from '../../service/log.js';
 import { startPostgres, type EmbeddedPostgres } from '../../service/postgres.js';
 import { IntentConflict, type Ledger } from '../../service/signer/ledger.js';
@@ -91,6 +91,34 @@ test.serial('R03 one key has one signer at a time, and the next takes over when 
   t.truthy(next);
   next!.release();
 });
+
+test.serial(
+  'finding-54: asking for a key that is taken leaves nothing on the connection, however it ends',
+  async (t) => {
+    const held = await lockKey(pool, 7, '0xab');
+    const one = new pg.Pool({ ...pool.options, max: 1 });
+    const listeners = async (): Promise<number> => {
+      const client = await one.connect();
+      try {
+        return client.listenerCount('error');
+      } finally {
+        client.release();
+      }
+    };
+    try {
+      const before = await listeners();
+      for (let i = 0; i < 12; i++) t.is(await lockKey(one, 7, '0xab'), null);
+      t.is(await listeners(), before);
+    } finally {
+      await one.end();
+      held!.release();
+    }
+    const given: unknown[] = [];
+    const broken = { query: () => Promise.reject(new Error('gone')), release: () => given.push(broken) };
+    await t.throwsAsync(lockKey({ connect: async () => broken } as never, 7, '0xab'), { message: 'gone' });
+    t.is(given.length, 1);
+  },
+);
 
 test.serial('R02 over PostgreSQL, a killed signer leaves what its successor needs', async (t) => {
   const ledger = pgLedger(pool, 31337, world.wallet.address);
