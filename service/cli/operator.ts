@@ -112,11 +112,16 @@ async function run(options: Options): Promise<void> {
       withdrawAboveWei: BigInt(options.withdrawAbove),
     });
     const [host, port] = options.inbox.split(':') as [string, string];
-    const inbox = await startInbox(host, Number(port), async (requestId, opening) => {
-      const seen = operator.request(requestId);
-      if (seen === undefined) return null;
-      return receiveOpening(openings, wallet, parts.models.open, requestId, seen.terms, opening);
-    });
+    const inbox = await startInbox(
+      host,
+      Number(port),
+      async (requestId, opening) => {
+        const seen = operator.request(requestId);
+        if (seen === undefined) return null;
+        return receiveOpening(openings, wallet, parts.models.open, requestId, seen.terms, opening);
+      },
+      (error) => log.warn({ reason: error.message }, 'opening not looked at'),
+    );
     stops.push(() => inbox.stop());
     log.info({ operator: wallet.address, inbox: inbox.url, pid: process.pid }, 'operator works');
     process.send?.({ type: 'up', inbox: inbox.url, operator: wallet.address });

@@ -24,6 +24,8 @@ export async function startInbox(
   host: string,
   port: number,
   answer: (requestId: string, opening: Opening) => Promise<Answer | null>,
+  /** What is no fault of the sender, and not for the sender to read. */
+  onError: (error: Error) => void,
 ): Promise<Inbox> {
   const server: Server = createServer((request, response) => {
     const reply = (status: number, body: unknown): void => {
@@ -33,13 +35,19 @@ export async function startInbox(
     };
     if (request.method !== 'POST' || request.url !== '/openings')
       return reply(404, { reason: 'POST /openings' });
-    handle(request)
-      .then(async ({ requestId, opening }) => {
-        const answered = await answer(requestId, opening);
-        if (answered === null) return reply(404, { reason: 'request not seen on chain yet' });
-        reply(answered.verdict === 'acknowledged' ? 200 : 422, answered);
-      })
-      .catch((error: unknown) => reply(400, { reason: (error as Error).message.slice(0, 300) }));
+    read(request).then(
+      async ({ requestId, opening }) => {
+        try {
+          const answered = await answer(requestId, opening);
+          if (answered === null) return reply(404, { reason: 'request not seen on chain yet' });
+          reply(answered.verdict === 'acknowledged' ? 200 : 422, answered);
+        } catch (error) {
+          onError(error as Error);
+          reply(503, { reason: 'try again later' });
+        }
+      },
+      (error: unknown) => reply(400, { reason: (error as Error).message.slice(0, 300) }),
+    );
   });
   server.headersTimeout = 10_000;
   server.requestTimeout = 30_000;
@@ -59,7 +67,7 @@ export async function startInbox(
   };
 }
 
-async function handle(request: IncomingMessage): Promise<z.infer<typeof message>> {
+async function read(request: IncomingMessage): Promise<z.infer<typeof message>> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request) {

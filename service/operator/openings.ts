@@ -6,7 +6,9 @@
  */
 import { verifyMessage, type Wallet } from 'ethers';
 import type { Pool } from 'pg';
-import { inputDigestOf, type MarketTerms } from '../chain/market.js';
+import { InputRefused } from '../../circuits/errors.js';
+import type { MarketTerms } from '../chain/market.js';
+import { Problem } from '../errors.js';
 
 /** Quantized input tensors by name, and the salt of the commitment (248 bits). */
 export interface Opening {
@@ -23,12 +25,8 @@ export interface Answer {
   readonly signature: string;
 }
 
-/** Signals that an opening leads to; throws InputRefused when it is not an input of the model. */
-export type OpenCommitment = (
-  modelId: string,
-  opening: Opening,
-  inputSignalCount: number,
-) => Promise<readonly bigint[]>;
+/** Throws InputRefused or Problem unless the opening is that of the terms' commitment and can be proven. */
+export type OpenCommitment = (terms: MarketTerms, opening: Opening) => Promise<void>;
 
 export const answerText = ({ requestId, verdict, reason }: Omit<Answer, 'signature' | 'operator'>): string =>
   `verinfer market opening\nrequest ${requestId}\n${verdict}: ${reason}`;
@@ -36,7 +34,10 @@ export const answerText = ({ requestId, verdict, reason }: Omit<Answer, 'signatu
 export const isSignedBy = (answer: Answer, operator: string): boolean =>
   verifyMessage(answerText(answer), answer.signature).toLowerCase() === operator.toLowerCase();
 
-/** Opens the commitment, records the verdict, signs it. The first acknowledged opening of a request stays. */
+/**
+ * Opens the commitment, records the verdict, signs it. The first acknowledged opening of a request stays. What is no fault
+ * of the opening is thrown, and no verdict: the requester asks again.
+ */
 export async function receiveOpening(
   store: OpeningStore,
   wallet: Wallet,
@@ -48,12 +49,10 @@ export async function receiveOpening(
   let reason = 'the input opens the commitment';
   let verdict: Answer['verdict'] = 'acknowledged';
   try {
-    const got = inputDigestOf(await open(terms.modelId, opening, terms.inputSignalCount));
-    if (got !== terms.inputDigest) {
-      [verdict, reason] = ['refused', `input digest must be ${terms.inputDigest}, got ${got}`];
-    }
+    await open(terms, opening);
   } catch (error) {
-    [verdict, reason] = ['refused', (error as Error).message.slice(0, 300)];
+    if (!(error instanceof InputRefused || error instanceof Problem)) throw error;
+    [verdict, reason] = ['refused', error.message.slice(0, 300)];
   }
   await store.record(requestId, verdict, reason, verdict === 'acknowledged' ? opening : null);
   const signature = wallet.signMessageSync(answerText({ requestId, verdict, reason }));

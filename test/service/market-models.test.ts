@@ -10,7 +10,13 @@ import { SeededRandom } from '../../models/train/random.js';
 import { Problem } from '../../service/errors.js';
 import type { TensorDtype } from '../../service/inference/tensors.js';
 import type { ModelDescription } from '../../service/model-description.js';
-import { givenTensors, marketModels, openedSignals } from '../../service/operator/market-models.js';
+import { inputDigestOf, type MarketTerms } from '../../service/chain/market.js';
+import {
+  committedSignals,
+  givenTensors,
+  marketModels,
+  openedSignals,
+} from '../../service/operator/market-models.js';
 import type { Opening } from '../../service/operator/openings.js';
 import type { ModelRow } from '../../service/store/models.js';
 import { randomForest } from '../support/forests.js';
@@ -57,6 +63,7 @@ test('integers, quantized floats and ordered floats: the commitment is the circu
     const description = described(compiled);
     const { publicSignals } = compiled.computeWitness({ inputs: integers, ctx: 1n, salt: BigInt(salt) });
     t.deepEqual(openedSignals(compiled, opening, 1), [publicSignals[1]!], name);
+    t.deepEqual(committedSignals(compiled.manifest, opening), [publicSignals[1]!], name);
     const back = givenTensors(description, opening);
     t.deepEqual(
       compiled.quantizeInput(Object.fromEntries([...back].map(([key, values]) => [key, values as never]))),
@@ -77,19 +84,37 @@ test('every integer of an 8-bit input comes back from the float that stands for 
   }
 });
 
-const openOf = (row: ModelRow, compiled: CompiledModel) =>
-  marketModels({
-    find: async (id) => (id === row.id ? row : null),
-    isProvable: async () => true,
-    circuit: async () => compiled,
-  }).open;
+/** Terms of a request that this opening opens, where any does. */
+function termsOf(
+  modelId: string,
+  { manifest }: CompiledModel,
+  opening: Opening,
+  inputSignalCount = 1,
+): MarketTerms {
+  let inputDigest = 'none';
+  try {
+    inputDigest = inputDigestOf(committedSignals(manifest, opening));
+  } catch {
+    // It opens nothing.
+  }
+  return { modelId, inputDigest, inputSignalCount } as MarketTerms;
+}
+
+const openOf =
+  (row: ModelRow, compiled: CompiledModel) =>
+  (modelId: string, opening: Opening): Promise<void> =>
+    marketModels({
+      find: async (id) => (id === row.id ? row : null),
+      isProvable: async () => true,
+      circuit: async () => compiled,
+    }).open(termsOf(modelId, compiled, opening), opening);
 
 test('M09 an opening that cannot be proved is refused before anything is put at stake', async (t) => {
   const [input] = digits.manifest.inputs;
   const right = Array.from({ length: 64 }, () => 1);
   const row = { id: 'm', description: described(digits) } as unknown as ModelRow;
   const open = openOf(row, digits);
-  t.is((await open('m', { inputs: { [input!.name]: right }, salt }, 1)).length, 1);
+  await t.notThrowsAsync(open('m', { inputs: { [input!.name]: right }, salt }));
   for (const inputs of [
     {},
     { [input!.name]: right.slice(1) },
@@ -101,9 +126,9 @@ test('M09 an opening that cannot be proved is refused before anything is put at 
     { another: right },
     { [input!.name]: [2 ** 32 + 1, ...right.slice(1)] },
   ]) {
-    await t.throwsAsync(open('m', { inputs, salt }, 1), { instanceOf: InputRefused }, JSON.stringify(inputs));
+    await t.throwsAsync(open('m', { inputs, salt }), { instanceOf: InputRefused }, JSON.stringify(inputs));
   }
-  await t.throwsAsync(open('other', { inputs: { [input!.name]: right }, salt }, 1), {
+  await t.throwsAsync(open('other', { inputs: { [input!.name]: right }, salt }), {
     instanceOf: InputRefused,
   });
   // A place in the order of floats that is no finite number, and one that is none at all.
@@ -112,10 +137,42 @@ test('M09 an opening that cannot be proved is refused before anything is put at 
   const tree = { id: 't', description: described(forest) } as unknown as ModelRow;
   const openPlaces = (place: number) => {
     const inputs = { [forest.manifest.inputs[0]!.name]: Array.from({ length: features }, () => place) };
-    return openOf(tree, forest)('t', { inputs, salt }, 1);
+    return openOf(tree, forest)('t', { inputs, salt });
   };
   for (const place of [...ORDERED_RANGE, 0x7f800000])
     await t.throwsAsync(openPlaces(place), { instanceOf: Problem });
   await t.throwsAsync(openPlaces(0x7fc00000), { instanceOf: InputRefused });
   await t.notThrowsAsync(openPlaces(0x7f7fffff));
+});
+
+test('finding-56: who knows no opening costs an operator no witness, and one opening costs one', async (t) => {
+  const [input] = digits.manifest.inputs;
+  const opening: Opening = { inputs: { [input!.name]: Array.from({ length: 64 }, () => 1) }, salt };
+  const row = { id: 'm', description: described(digits) } as unknown as ModelRow;
+  const witnesses: (() => Promise<CompiledModel>)[] = [async () => digits];
+  let count = 0;
+  const { open } = marketModels({
+    find: async () => row,
+    isProvable: async () => true,
+    circuit: () => {
+      count += 1;
+      return witnesses.at(-1)!();
+    },
+  });
+  const terms = termsOf('m', digits, opening);
+  for (const salt of ['0x00', '0x01'])
+    await t.throwsAsync(open(terms, { ...opening, salt }), { instanceOf: InputRefused, message: /digest/ });
+  t.is(count, 0);
+  // An operator that cannot look just now looks again.
+  witnesses.push(() => Promise.reject(new Error('no disk')));
+  await t.throwsAsync(open(terms, opening), { message: 'no disk' });
+  witnesses.pop();
+  await Promise.all([open(terms, opening), open(terms, opening)]);
+  await open(terms, opening);
+  t.is(count, 2);
+  // Nor does one that has no proof, sent again and again.
+  const wrong = { ...terms, inputSignalCount: 2 };
+  for (let i = 0; i < 3; i++)
+    await t.throwsAsync(open(wrong, opening), { instanceOf: InputRefused, message: /inputSignalCount/ });
+  t.is(count, 3);
 });

@@ -26,6 +26,7 @@ import type { ProofJobs, ProofState } from '../../service/operator/proof-jobs.js
 import { chainView } from '../../service/signer/quorum.js';
 import { endpoint } from '../../service/signer/rpc.js';
 import { Signer } from '../../service/signer/signer.js';
+import { InputRefused } from '../../circuits/errors.js';
 import { compile } from '../../circuits/index.js';
 import { encodeProof } from '../../prover/codec.js';
 import { GraphWriter } from '../support/graphs.js';
@@ -47,7 +48,11 @@ const tariff: Tariff = { weiPerRow: 10n ** 9n, marginPercent: 10n, maxCollateral
 /** Knows one input: it opens to marketInput; every other one opens to something else. */
 const models: MarketModels = {
   rowCount: async (modelId) => (modelId === model.modelId ? 10 ** 6 : null),
-  open: async (_, { salt }) => [salt === opening.salt ? marketInput : 5n],
+  open: async ({ inputDigest }, { salt }) => {
+    const got = inputDigestOf([salt === opening.salt ? marketInput : 5n]);
+    if (got !== inputDigest)
+      throw new InputRefused({ where: 'opening', what: 'input digest', expected: inputDigest, got });
+  },
 };
 
 /** Proofs that are there when they are asked for next; of the operator that the signer is. */
@@ -203,8 +208,8 @@ test('M09 finding-32: no opening is acknowledged whose request could never be fu
   const answered = (y: number[], count: number) => {
     const inputDigest = inputDigestOf(signalsOf(y).slice(1, 1 + count));
     const asking = { ...terms, inputSignalCount: count, inputDigest };
-    const open = async (_: string, opened: Opening, signals: number) =>
-      openedSignals(compiled, opened, signals);
+    const open = async ({ inputSignalCount }: MarketTerms, opened: Opening) =>
+      void openedSignals(compiled, opened, inputSignalCount);
     const wallet = new Wallet(chain.anvil.privateKeys[1]);
     return receiveOpening(memoryOpenings(), wallet, open, `0x${'32'.repeat(32)}`, asking, given(y));
   };
@@ -345,7 +350,12 @@ test('a price: refused below cost, raced where proving is cheap, locked where a 
 });
 
 test('the inbox refuses what is not an opening, and never ends', async (t) => {
-  const inbox = await startInbox('127.0.0.1', 0, async () => null);
+  const inbox = await startInbox(
+    '127.0.0.1',
+    0,
+    async () => null,
+    () => undefined,
+  );
   try {
     const send = async (body: string, path = '/openings'): Promise<number> =>
       (await fetch(`${inbox.url}${path}`, { method: 'POST', body })).status;
@@ -366,6 +376,30 @@ test('the inbox refuses what is not an opening, and never ends', async (t) => {
     t.is(await send('{}', '/other'), 404);
     t.is(await send(JSON.stringify({ requestId, opening })), 404);
     t.is(inputDigestOf([1n]).length, 66);
+  } finally {
+    await inbox.stop();
+  }
+});
+
+test('finding-55: what goes wrong in an operator is not told, nor held against an opening', async (t) => {
+  const { terms } = await marketStatement(chain, model, { nonce: 9n });
+  const kept = memoryOpenings();
+  const open = () => Promise.reject(new Error('ENOENT: no such file, open /srv/models/secret'));
+  const seen: string[] = [];
+  const inbox = await startInbox(
+    '127.0.0.1',
+    0,
+    (requestId, given) =>
+      receiveOpening(kept, new Wallet(chain.anvil.privateKeys[1]), open, requestId, terms, given),
+    ({ message }) => seen.push(message),
+  );
+  try {
+    const body = JSON.stringify({ requestId: `0x${'55'.repeat(32)}`, opening });
+    const reply = await fetch(`${inbox.url}/openings`, { method: 'POST', body });
+    t.is(reply.status, 503);
+    t.deepEqual(await reply.json(), { reason: 'try again later' });
+    t.is(seen.length, 1);
+    t.is(kept.kept.size, 0, 'no verdict');
   } finally {
     await inbox.stop();
   }
