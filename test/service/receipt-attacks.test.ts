@@ -258,11 +258,12 @@ test('V07 hostile text is refused within bounds, and nothing of it reaches a ter
 
 test('V07 structure fuzz ends in a verdict, never in an exception', async (t) => {
   const draw = random(seedFrom(t.log));
-  const { expectations } = await staged;
+  const { expectations, receipt: withoutOpening } = await staged;
   const receipt = await own;
+  const honest = [receipt, withoutOpening].map((copy) => JSON.stringify(copy));
   for (let i = 0; i < campaign(1000, 100_000); i++) {
     const value = structure(draw, receipt);
-    if (JSON.stringify(value) === JSON.stringify(receipt)) continue;
+    if (honest.includes(JSON.stringify(value))) continue;
     if (i % 20 === 0) {
       const verdict = await verifyReceipt(value as Receipt, expectations);
       if (verdict.valid) t.fail(JSON.stringify(value).slice(0, 500));
