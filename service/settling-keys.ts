@@ -9,7 +9,7 @@ import { submitterOf } from './chain/settlement.js';
 import type { Config } from './config.js';
 import type { Logger } from './log.js';
 import { readChainKeys } from './signer/keystore.js';
-import { lockKey, pgLedger } from './signer/pg-ledger.js';
+import { holdKey, pgLedger, type KeyHold } from './signer/pg-ledger.js';
 import { chainView } from './signer/quorum.js';
 import { endpoint } from './signer/rpc.js';
 import { SettlingSigner, settlerPolicy } from './signer/settling-signer.js';
@@ -37,17 +37,17 @@ export async function openSettlingKeys(options: SettlingKeysOptions): Promise<Se
   const { config, deployment, pool } = options;
   const files = [config.chainKeyFile!, ...config.retiredKeyFiles];
   const wallets = (await readChainKeys(files, deployment.chainId)) as [Wallet, ...Wallet[]];
-  const locks: { release(): void }[] = [];
+  const holds: KeyHold[] = [];
   for (const { address } of wallets) {
-    const lock = await lockKey(pool, deployment.chainId, address);
-    if (lock === null) {
-      locks.forEach((held) => held.release());
+    const hold = await holdKey(pool, deployment.chainId, address);
+    if (hold === null) {
+      holds.forEach((held) => held.release());
       throw new Error(`settler: key ${address} must have one signer, got another that runs`);
     }
-    locks.push(lock);
+    holds.push(hold);
   }
   const signers = new Map(
-    wallets.map((wallet) => [wallet.address.toLowerCase(), signerFor(wallet, options)]),
+    wallets.map((wallet, i) => [wallet.address.toLowerCase(), signerFor(wallet, holds[i]!, options)]),
   );
   const today = signers.get(wallets[0].address.toLowerCase())!;
   return {
@@ -58,13 +58,14 @@ export async function openSettlingKeys(options: SettlingKeysOptions): Promise<Se
     },
     async stop() {
       await Promise.all([...signers.values()].map((signer) => signer.stop()));
-      locks.forEach((lock) => lock.release());
+      holds.forEach((held) => held.release());
     },
   };
 }
 
 function signerFor(
   wallet: Wallet,
+  hold: KeyHold,
   { config, pool, provider, deployment, log }: SettlingKeysOptions,
 ): SettlingSigner {
   const { chainId } = deployment;
@@ -79,7 +80,7 @@ function signerFor(
     onAlarm: (alarm) => log.warn({ ...alarm, key: wallet.address }, 'signer alarm'),
   });
   return new SettlingSigner({
-    ...{ wallet, provider, ledger, chainId, signer },
+    ...{ wallet, provider, ledger, chainId, signer, hold },
     onError: (error) => log.warn({ reason: error.message }, 'signer round not finished'),
   });
 }

@@ -153,6 +153,29 @@ export async function lockKey(
   return lock;
 }
 
+export interface KeyHold {
+  /** False while another process has the key: do not sign. */
+  isOurs(): Promise<boolean>;
+  release(): void;
+}
+
+/** As lockKey, for a process that outlives its connections: the lock is taken again, unless another was faster. */
+export async function holdKey(pool: Pool, chainId: number, sender: string): Promise<KeyHold | null> {
+  let lock = await lockKey(pool, chainId, sender);
+  if (lock === null) return null;
+  return {
+    async isOurs() {
+      if (lock?.lost) {
+        lock.release();
+        lock = null;
+      }
+      lock ??= await lockKey(pool, chainId, sender);
+      return lock !== null;
+    },
+    release: () => lock?.release(),
+  };
+}
+
 const rowOf = ({
   hash,
   raw,

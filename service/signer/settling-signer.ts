@@ -19,6 +19,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { artifact } from '../chain/artifacts.js';
 import type { Deployment } from '../chain/deployment.js';
 import type { Entry, Ledger } from './ledger.js';
+import type { KeyHold } from './pg-ledger.js';
 import type { Policy } from './policy.js';
 import { isClosed, type Signer } from './signer.js';
 
@@ -47,6 +48,8 @@ export interface SettlingSignerOptions {
   readonly provider: Provider;
   readonly signer: Signer;
   readonly ledger: Ledger;
+  /** On the key; no round without it. */
+  readonly hold: Pick<KeyHold, 'isOurs'>;
   readonly chainId: number;
   readonly pollMs?: number;
   readonly onError?: (error: Error) => void;
@@ -104,13 +107,15 @@ export class SettlingSigner extends AbstractSigner {
   }
 
   private async run(): Promise<void> {
-    const { ledger, signer, pollMs = 100, onError } = this.options;
+    const { ledger, signer, hold, pollMs = 100, onError } = this.options;
     while (!this.stopping) {
       try {
         if (this.mayBeOpen) {
           this.mayBeOpen = false;
           if ((await ledger.open()).length > 0) {
             this.mayBeOpen = true;
+            if (!(await hold.isOurs()))
+              throw new Error('signer: its key must be ours alone, got another process that has it');
             await signer.tick();
           }
         }

@@ -1,10 +1,13 @@
 /** The ledger in PostgreSQL does what the one in memory does, and one key has one signer. */
 import test from 'ava';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg, { type Pool } from 'pg';
 import { createLog } from '../../service/log.js';
 import { startPostgres, type EmbeddedPostgres } from '../../service/postgres.js';
 import { IntentConflict, type Ledger } from '../../service/signer/ledger.js';
-import { lockKey, pgLedger } from '../../service/signer/pg-ledger.js';
+import { holdKey, lockKey, pgLedger } from '../../service/signer/pg-ledger.js';
+import { SettlingSigner } from '../../service/signer/settling-signer.js';
+import type { Signer } from '../../service/signer/signer.js';
 import { migrate } from '../../service/store/migrations.js';
 import { openPool } from '../../service/store/pool.js';
 import { memoryLedger } from '../support/memory-ledger.js';
@@ -117,6 +120,48 @@ test.serial(
     const broken = { query: () => Promise.reject(new Error('gone')), release: () => given.push(broken) };
     await t.throwsAsync(lockKey({ connect: async () => broken } as never, 7, '0xab'), { message: 'gone' });
     t.is(given.length, 1);
+  },
+);
+
+test.serial(
+  'R03 finding-57: a settler whose lock was lost with its connection signs nothing until it has it again',
+  async (t) => {
+    const hold = (await holdKey(pool, 8, '0xab'))!;
+    t.true(await hold.isOurs());
+    let rounds = 0;
+    const errors: string[] = [];
+    const settling = new SettlingSigner({
+      ...{ hold, chainId: 8, pollMs: 5, wallet: world.wallet, provider: world.chain.provider },
+      ledger: { open: async () => [{}] } as unknown as Ledger,
+      signer: { tick: async () => void (rounds += 1) } as unknown as Signer,
+      onError: ({ message }) => errors.push(message),
+    });
+    const until = async (isSo: () => boolean): Promise<void> => {
+      for (let i = 0; i < 400 && !isSo(); i++) await sleep(25);
+      t.true(isSo());
+    };
+    const end = (pids: readonly number[]) =>
+      pool.query('select pg_terminate_backend(pid) from unnest($1::int[]) as pid', [pids]);
+    try {
+      await until(() => rounds > 0);
+      // The other one is in line before the lock is lost.
+      const { rows } = await pool.query<{ pid: number }>(
+        `select pid from pg_locks where locktype = 'advisory' and granted`,
+      );
+      const rival = await pool.connect();
+      const taken = rival.query(`select pg_advisory_lock(hashtextextended('verinfer/signer/8/0xab', 0))`);
+      await end(rows.map(({ pid }) => pid));
+      await taken;
+      await until(() => errors.some((message) => message.includes('another process that has it')));
+      const before = rounds;
+      await sleep(200);
+      t.is(rounds, before);
+      rival.release(true);
+      await until(() => rounds > before);
+    } finally {
+      await settling.stop();
+      hold.release();
+    }
   },
 );
 
