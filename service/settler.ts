@@ -128,7 +128,8 @@ export async function startSettler({ config, pool, databaseUrl, log }: SettlerOp
   };
 
   const settleWaiting = async (): Promise<void> => {
-    const rows = await waitingForBatch(pool, config.batchCount);
+    const operators = keys.wallets.map(({ address }) => address.toLowerCase());
+    const rows = await waitingForBatch(pool, config.batchCount, operators);
     if (rows.length > 0) await settleRows(rows);
     if (rows.length === config.batchCount) await settleWaiting();
   };

@@ -1,3 +1,5 @@
+import { DatabaseError } from 'pg';
+
 interface Waiting<In, Out> {
   readonly item: In;
   readonly done: (result: Out) => void;
@@ -35,8 +37,9 @@ export class Grouped<In, Out> {
         const results = await this.run(group.map(({ item }) => item));
         group.forEach((entry, i) => entry.done(results[i]!));
       } catch (error) {
-        if (group.length === 1) group[0]!.fail(error);
-        else await this.runSingly(group);
+        // What the database refused is one item's fault. One that does not answer would be waited for by each in turn.
+        if (group.length > 1 && error instanceof DatabaseError) await this.runSingly(group);
+        else for (const entry of group) entry.fail(error);
       }
     }
     this.running = false;

@@ -47,11 +47,19 @@ export async function unsettledOf(pool: Pool, batchId: string): Promise<Inferenc
   return rows;
 }
 
-/** Proven inferences that wait to be settled together, oldest first. */
-export async function waitingForBatch(pool: Pool, limit: number): Promise<InferenceRow[]> {
+/**
+ * Proven inferences that wait to be settled together, oldest first. Those of other operators than these (addresses, lower
+ * case) come last: a key that is gone holds up nobody else.
+ */
+export async function waitingForBatch(
+  pool: Pool,
+  limit: number,
+  operators: readonly string[],
+): Promise<InferenceRow[]> {
   const { rows } = await pool.query<InferenceRow>(
-    `select ${inferenceColumns} from inferences where settlement = 'batched' and state in ('proven', 'submitted') order by model_id, proven_at limit $1`,
-    [limit],
+    `select ${inferenceColumns} from inferences where settlement = 'batched' and state in ('proven', 'submitted')
+     order by lower(request->'statement'->>'operator') = any($2) desc, model_id, proven_at limit $1`,
+    [limit, operators],
   );
   return rows;
 }

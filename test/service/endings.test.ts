@@ -1,12 +1,15 @@
-/** How an inference ends while its receipt waits to be signed, and how those who follow it are let go. */
+/** How an inference ends while its receipt waits to be signed, and who is not held up by whom. */
 import test from 'ava';
 import { randomUUID } from 'node:crypto';
 import { EventEmitter, getEventListeners } from 'node:events';
+import pg from 'pg';
 import { eventRoutes } from '../../service/routes/events.js';
 import type { ApiParts } from '../../service/api-parts.js';
 import { AcceptQueue } from '../../service/store/accept.js';
 import { claimInference, completeProof, failInference } from '../../service/store/proofs.js';
+import { Grouped } from '../../service/store/grouped.js';
 import { sealReceipts } from '../../service/store/seals.js';
+import { waitingForBatch } from '../../service/store/settlements.js';
 import { call, startTestService, type TestService } from '../support/service.js';
 
 let service: TestService;
@@ -15,11 +18,14 @@ test.before(async () => {
 });
 test.after.always(() => service?.stop());
 
-const operator = `0x${'51'.repeat(20)}`;
+const ours = `0x${'51'.repeat(20)}`;
 const batch = { count: 16, ageMs: 0 };
 
 /** An inference whose proof is stored and whose receipt its operator has still to sign. */
-async function proofStored(settlement: 'none' | 'onchain' = 'none'): Promise<{ id: string; fence: number }> {
+async function proofStored(
+  settlement: 'none' | 'onchain' | 'batched' = 'none',
+  operator = ours,
+): Promise<{ id: string; fence: number }> {
   const { pool, modelId } = service;
   const id = `inf_${randomUUID().replaceAll('-', '')}`;
   await new AcceptQueue(pool, 1_000).accept({
@@ -157,4 +163,37 @@ test('finding-53: who follows an inference and leaves is forgotten', async (t) =
   await early.ended;
   t.is(early.left(), 0);
   t.is(getEventListeners(signal, 'abort').length, 0);
+});
+
+test('finding-58: a database that does not answer is waited for once by all that were waiting together', async (t) => {
+  const groups: number[][] = [];
+  const errors = [
+    new Error('timeout exceeded when trying to connect'),
+    new pg.DatabaseError('no', 2, 'error'),
+  ];
+  const grouped = new Grouped(async (items: readonly number[]) => {
+    groups.push([...items]);
+    if (items.includes(0)) return items;
+    if (items.length > 1 || items[0] === 3) throw errors[items.includes(1) ? 0 : 1]!;
+    return items;
+  });
+  const all = async (...items: number[]) =>
+    (await Promise.allSettled(items.map((item) => grouped.call(item)))).map(({ status }) => status);
+  t.deepEqual(await all(0, 1, 2), ['fulfilled', 'rejected', 'rejected']);
+  t.deepEqual(await all(0, 3, 4), ['fulfilled', 'rejected', 'fulfilled'], 'one item was at fault');
+  t.deepEqual(groups, [[0], [1, 2], [0], [3, 4], [3], [4]]);
+});
+
+test('finding-59: those who settle under a key that is here do not wait behind one that is gone', async (t) => {
+  const { pool } = service;
+  const gone = `0x${'59'.repeat(20)}`;
+  const ids: string[] = [];
+  for (const operator of [gone, gone, gone, ours, ours]) {
+    const { id } = await proofStored('batched', operator);
+    await signed(id);
+    ids.push(id);
+  }
+  const waiting = async (limit: number) => (await waitingForBatch(pool, limit, [ours])).map(({ id }) => id);
+  t.deepEqual(await waiting(2), ids.slice(3));
+  t.deepEqual(await waiting(9), [...ids.slice(3), ...ids.slice(0, 3)], 'and those are not forgotten');
 });
