@@ -87,7 +87,7 @@ test('verifier and client load and verify with nothing but permissive packages t
      import { Client } from 'verinfer/client';
      const [receipt, expectations] = JSON.parse(process.argv[1]);
      const { valid } = await verifyReceipt(receipt, expectations);
-     const forged = await verifyReceipt(receipt.replace(/("proof":"0x[0-9a-f]{40})./, '$10'), expectations);
+     const forged = await verifyReceipt(receipt.replace('"proof":"0x', '"proof":"0xf'), expectations);
      console.log(valid, forged.valid, typeof new Client({ url: 'http://127.0.0.1:9' }).infer);`,
     JSON.stringify([encodeReceipt(receipt), expectations]),
   );
