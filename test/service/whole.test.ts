@@ -146,6 +146,35 @@ test.serial(
 );
 
 test.serial(
+  'finding-60: a member whose time runs out while its batch waits fails alone, and nobody waits for a second try',
+  async (t) => {
+    const post = async (n: number, extra: object): Promise<string> => {
+      const { body } = await call(service.url, '/v1/models/digits8x8/inferences', {
+        body: { input: { data: await sampleDigit(n) }, settlement: 'batched', ...extra },
+      });
+      return body.id as string;
+    };
+    const late = await post(7, { deadline: Math.floor(Date.now() / 1000) + 4 });
+    const good = await post(8, {});
+    const failures = new Set<string>();
+    const watch = setInterval(() => {
+      void service.pool
+        .query<{ error: string }>(
+          'select last_error as error from errands._private_jobs where last_error is not null',
+        )
+        .then(({ rows }) => rows.forEach(({ error }) => failures.add(error)));
+    }, 100);
+    try {
+      t.is((await untilOver(service.url, late, 60_000)).error.code, 'settlement-failed');
+      t.is((await untilOver(service.url, good, 60_000)).state, 'settled');
+    } finally {
+      clearInterval(watch);
+    }
+    t.deepEqual([...failures], []);
+  },
+);
+
+test.serial(
   'A20 a mix of attacks holds up the event loop of the API hardly more than honest load does',
   async (t) => {
     /** 99th percentile of the event loop's delay in the API process while `work` goes on in several clients. */
