@@ -58,6 +58,16 @@ export async function repairQueues(pool: Pool, leaseMs: number): Promise<{ reque
      select graphile_worker.force_unlock_workers(ids), errands.force_unlock_workers(ids) from dead where ids <> '{}'`,
     [leaseMs],
   );
+  // A worker has one job at a time. That it gave an earlier one back may have been forgotten with a killed server, which
+  // does not flush what the queue of proofs says (store/pool.ts).
+  await pool.query(
+    `with locked as materialized (
+       select id, locked_by, locked_at from graphile_worker._private_jobs where locked_at is not null
+     )
+     update graphile_worker._private_jobs j set locked_at = null, locked_by = null
+     from locked earlier join locked later on later.locked_by = earlier.locked_by and later.locked_at > earlier.locked_at
+     where j.id = earlier.id and j.locked_at = earlier.locked_at`,
+  );
   const { rows } = await pool.query<{ requeued: number }>(
     `with lost as (
        select i.id, i.ticket from inferences i

@@ -6,6 +6,7 @@ import pg from 'pg';
 import { eventRoutes } from '../../service/routes/events.js';
 import type { ApiParts } from '../../service/api-parts.js';
 import { AcceptQueue } from '../../service/store/accept.js';
+import { repairQueues } from '../../service/store/jobs.js';
 import { claimInference, completeProof, failInference } from '../../service/store/proofs.js';
 import { Grouped } from '../../service/store/grouped.js';
 import { sealReceipts } from '../../service/store/seals.js';
@@ -196,4 +197,24 @@ test('finding-59: those who settle under a key that is here do not wait behind o
   const waiting = async (limit: number) => (await waitingForBatch(pool, limit, [ours])).map(({ id }) => id);
   t.deepEqual(await waiting(2), ids.slice(3));
   t.deepEqual(await waiting(9), [...ids.slice(3), ...ids.slice(0, 3)], 'and those are not forgotten');
+});
+
+test('finding-61: a job whose return was forgotten with a killed server does not stay with a worker that lives', async (t) => {
+  const { pool } = service;
+  const [forgotten, atWork] = [(await proofStored()).id, (await proofStored()).id];
+  await pool.query(
+    `insert into hosts (id, kind, name, worker_ids) values ('lives', 'prover', 'lives', '{lives/1}')`,
+  );
+  const lock = (id: string, age: string) =>
+    pool.query(
+      `update graphile_worker._private_jobs set locked_by = 'lives/1', locked_at = now() - $2::interval where key = $1`,
+      [`prove:${id}`, age],
+    );
+  await lock(forgotten, '2 seconds');
+  await lock(atWork, '1 second');
+  await repairQueues(pool, 60_000);
+  const { rows } = await pool.query<{ key: string }>(
+    `select key from graphile_worker._private_jobs where locked_by = 'lives/1'`,
+  );
+  t.deepEqual(rows, [{ key: `prove:${atWork}` }]);
 });
