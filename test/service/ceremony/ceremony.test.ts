@@ -32,7 +32,7 @@ import { endSnarkjs } from '../../support/snarkjs.js';
 
 const limits: Limits = {
   ...{ turnMs: 60_000, penaltyMs: 600_000, minimumLeadBlocks: 10, confirmations: 2 },
-  recordedSkips: 100,
+  recordedSkips: 1_000,
 };
 let small: SmallCeremony;
 let opened: string;
