@@ -49,12 +49,14 @@ export async function killCampaign(draw: Random, kills: number): Promise<Campaig
       await sleep(draw.below(900));
       const victim = victims[draw.below(victims.length)]!;
       const pid = victim === 'postgres' ? await service.postgres!.pid() : service.pidOf(victim);
-      if (!pid) continue;
+      if (!pid || !isAlive(pid)) continue;
       process.kill(pid, 'SIGKILL');
       count[victim]++;
       n++;
       const started = Date.now();
-      while (!(await isReady(service)) || (victim !== 'postgres' && service.pidOf(victim) === undefined)) {
+      const isBack = async (): Promise<boolean> =>
+        (victim === 'postgres' || ![undefined, pid].includes(service.pidOf(victim))) && isReady(service);
+      while (!(await isBack())) {
         if (Date.now() - started > 60_000) throw new Error(`${victim}: must be back within 60 s`);
         await sleep(25);
       }
@@ -114,6 +116,15 @@ async function postUntilAccepted(service: Service, n: number, accepted: Map<stri
     await sleep(100);
   }
   throw new Error(`inference ${n}: must be accepted within a minute`);
+}
+
+/** A process that ended may keep its place until its parent has heard of it. */
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 async function waitForAll(service: Service, accepted: Map<string, string>): Promise<string[]> {
