@@ -10,31 +10,26 @@ import type { Float } from './value.js';
 /** Softmax and its kin of dequantized values: computed outside the proof, so nothing proven may depend on them. */
 export function lowerTail(lowering: Lowering, context: NodeContext): void {
   const { node } = context;
-  if (context.opset < 13 && node.type !== 'ArgMax') {
-    const { shape } = context.type(0)!;
-    const axis = axisOf(node, intAttribute(node, 'axis', 1), shape.length);
-    // Until opset 13 everything from the axis on was one axis; on the last axis both readings agree.
-    if (sizeOf(shape.slice(axis + 1)) !== 1) refuseNode(node, 'axis', 'the last one (before opset 13)', axis);
-    const attributes = new Map(node.attributes).set('axis', { kind: 'int', value: axis });
-    return lowering.setFloat(node.outputs[0]!, {
-      op: 'tail',
-      node: { ...node, attributes },
-      args: [lowering.float(node, 0)],
-      shape,
-    });
-  }
-  lowering.setFloat(node.outputs[0]!, {
-    op: 'tail',
-    node,
-    args: [lowering.float(node, 0)],
-    shape: lowering.shapeOf(node.outputs[0]!),
+  if (context.opset >= 13 || node.type === 'ArgMax') return setTail(lowering, node);
+  const { shape } = context.type(0)!;
+  const axis = axisOf(node, intAttribute(node, 'axis', 1), shape.length);
+  // Until opset 13 everything from the axis on was one axis; on the last axis both readings agree.
+  if (sizeOf(shape.slice(axis + 1)) !== 1) refuseNode(node, 'axis', 'the last one (before opset 13)', axis);
+  setTail(lowering, {
+    ...node,
+    attributes: new Map(node.attributes).set('axis', { kind: 'int', value: axis }),
   });
 }
 
+function setTail(lowering: Lowering, node: GraphNode): void {
+  const output = node.outputs[0]!;
+  const shape = lowering.shapeOf(output);
+  lowering.setFloat(output, { op: 'tail', node, args: [lowering.float(node, 0)], shape });
+}
+
 /** ai.onnx.ml: rows divided by their norm, which only an answer may be. */
-export function lowerNormalizer(lowering: Lowering, { node, type }: NodeContext): void {
-  const { shape } = type(0)!;
-  lowering.setFloat(node.outputs[0]!, { op: 'tail', node, args: [lowering.float(node, 0)], shape });
+export function lowerNormalizer(lowering: Lowering, { node }: NodeContext): void {
+  setTail(lowering, node);
 }
 
 /** A table of labels, read at the place that an ArgMax outside the proof names. */

@@ -78,30 +78,23 @@ export function elementCount(shape: readonly (number | bigint)[], where: string)
   return Number(count);
 }
 
+/** How the elements of each type lie in memory. */
+export const typedArrays = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  bool: Uint8Array,
+} as const satisfies Record<Dtype, unknown>;
+
 export function newTensorData(dtype: Dtype, count: number): TensorData {
-  switch (dtype) {
-    case 'float32':
-      return new Float32Array(count);
-    case 'float64':
-      return new Float64Array(count);
-    case 'int8':
-      return new Int8Array(count);
-    case 'uint8':
-    case 'bool':
-      return new Uint8Array(count);
-    case 'int16':
-      return new Int16Array(count);
-    case 'uint16':
-      return new Uint16Array(count);
-    case 'int32':
-      return new Int32Array(count);
-    case 'uint32':
-      return new Uint32Array(count);
-    case 'int64':
-      return new BigInt64Array(count);
-    case 'uint64':
-      return new BigUint64Array(count);
-  }
+  return new typedArrays[dtype](count);
 }
 
 /** @param mayHoldNaN for lists in which NaN is a separator. */

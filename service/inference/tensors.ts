@@ -1,21 +1,10 @@
 /** Tensors on the wire: JSON numbers or base64 bytes, little-endian, row-major. */
+import type { Dtype } from '../../circuits/onnx/graph.js';
+import { typedArrays } from '../../circuits/onnx/tensor.js';
 import { Problem } from '../errors.js';
 
-/** How the elements of each type that a graph may take lie in memory. */
-const arrays = {
-  float32: Float32Array,
-  int8: Int8Array,
-  uint8: Uint8Array,
-  int16: Int16Array,
-  uint16: Uint16Array,
-  int32: Int32Array,
-  uint32: Uint32Array,
-  int64: BigInt64Array,
-  uint64: BigUint64Array,
-  bool: Uint8Array,
-} as const;
-
-export type TensorDtype = keyof typeof arrays;
+/** The types that a graph may take from a caller. */
+export type TensorDtype = Exclude<Dtype, 'float64'>;
 
 export interface TensorSpec {
   readonly name: string;
@@ -23,7 +12,7 @@ export interface TensorSpec {
   readonly shape: readonly number[];
 }
 
-export type TensorValues = InstanceType<(typeof arrays)[TensorDtype]>;
+export type TensorValues = InstanceType<(typeof typedArrays)[TensorDtype]>;
 
 /** What the client sent for one tensor, after the schema. */
 export type TensorBody =
@@ -52,7 +41,7 @@ const bounds: Record<Exclude<TensorDtype, 'float32'>, readonly [number, number]>
 
 export const sizeOf = (shape: readonly number[]): number =>
   shape.reduce((product, length) => product * length, 1);
-const bytesPerElement = (dtype: TensorDtype): number => arrays[dtype].BYTES_PER_ELEMENT;
+const bytesPerElement = (dtype: TensorDtype): number => typedArrays[dtype].BYTES_PER_ELEMENT;
 
 /** The values of `body` as `spec` wants them, or Problem 'invalid-input' naming the field and the first bad element. */
 export function readTensor(spec: TensorSpec, body: TensorBody, field: string): TensorValues {
@@ -89,8 +78,8 @@ function fromNumbers(spec: TensorSpec, data: readonly number[], field: string): 
 
 /** Numbers that the type holds, as its elements. */
 export function tensorOf(dtype: TensorDtype, values: readonly number[]): TensorValues {
-  if (dtype === 'int64' || dtype === 'uint64') return arrays[dtype].from(values.map(BigInt));
-  return arrays[dtype].from(values);
+  if (dtype === 'int64' || dtype === 'uint64') return typedArrays[dtype].from(values.map(BigInt));
+  return typedArrays[dtype].from(values);
 }
 
 function fromBase64(spec: TensorSpec, text: string, field: string): TensorValues {
@@ -114,7 +103,7 @@ function fromBase64(spec: TensorSpec, text: string, field: string): TensorValues
 /** Copies: the result owns its memory, aligned. */
 export function tensorOfBytes(dtype: TensorDtype, bytes: Uint8Array): TensorValues {
   // Not slice(): a Buffer would share its pool, offset and all.
-  return new arrays[dtype](new Uint8Array(bytes).buffer);
+  return new typedArrays[dtype](new Uint8Array(bytes).buffer);
 }
 
 export function bytesOfTensor(values: TensorValues): Uint8Array {

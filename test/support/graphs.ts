@@ -7,6 +7,7 @@ import type {
   TensorData,
   ValueInfo,
 } from '../../circuits/onnx/graph.js';
+import { typedArrays } from '../../circuits/onnx/tensor.js';
 import type { Random } from './random.js';
 import { integers, normals } from './values.js';
 
@@ -69,29 +70,8 @@ export const ints = (...value: number[]): AttributeValue => ({ kind: 'ints', val
 export const int = (value: number): AttributeValue => ({ kind: 'int', value });
 
 function typed(dtype: Dtype, values: ArrayLike<number>): TensorData {
-  switch (dtype) {
-    case 'float32':
-      return Float32Array.from(values);
-    case 'float64':
-      return Float64Array.from(values);
-    case 'int8':
-      return Int8Array.from(values);
-    case 'uint8':
-    case 'bool':
-      return Uint8Array.from(values);
-    case 'int16':
-      return Int16Array.from(values);
-    case 'uint16':
-      return Uint16Array.from(values);
-    case 'int32':
-      return Int32Array.from(values);
-    case 'uint32':
-      return Uint32Array.from(values);
-    case 'int64':
-      return BigInt64Array.from(Array.from(values, BigInt));
-    case 'uint64':
-      return BigUint64Array.from(Array.from(values, BigInt));
-  }
+  if (dtype === 'int64' || dtype === 'uint64') return typedArrays[dtype].from(Array.from(values, BigInt));
+  return typedArrays[dtype].from(values);
 }
 
 /** LeNet-5 with random int8 weights in the reference model's form: lattice scales, b odd, zero points 0. */

@@ -3,22 +3,11 @@ import { InputRefused } from '../../circuits/errors.js';
 import { check, compile, type CompiledModel } from '../../circuits/index.js';
 import { encodeGraph } from '../../circuits/onnx/encode.js';
 import type { Dtype, Graph } from '../../circuits/onnx/graph.js';
+import { typedArrays } from '../../circuits/onnx/tensor.js';
 import { checkUniqueness } from '../../circuits/r1cs/uniqueness.js';
 import type { OperatorCase } from './operator-cases.js';
 import type { Random } from './random.js';
 import { between, carriedRanges } from './values.js';
-
-const typed = {
-  int8: Int8Array,
-  uint8: Uint8Array,
-  int16: Int16Array,
-  uint16: Uint16Array,
-  int32: Int32Array,
-  uint32: Uint32Array,
-  int64: BigInt64Array,
-  uint64: BigUint64Array,
-  bool: Uint8Array,
-} as const;
 
 /** Inputs of a compiled model: all minimum, all maximum, zero, or random. */
 export function operatorInputs(
@@ -60,8 +49,8 @@ class Runtime {
         const given = inputs.get(name)!;
         const data =
           dtype === 'int64' || dtype === 'uint64'
-            ? typed[dtype].from(Array.from(given, BigInt))
-            : typed[dtype as 'int32'].from(given);
+            ? typedArrays[dtype].from(Array.from(given, BigInt))
+            : typedArrays[dtype as 'int32'].from(given);
         return [name, new ort.Tensor(dtype as Exclude<Dtype, 'int64'>, data as never, shape as number[])];
       }),
     );
